@@ -1,0 +1,99 @@
+using ImageFs.Format;
+
+namespace ImageFs.Devices;
+
+/// <summary>
+/// Copy-on-write in memory over another device, which is never written. Log recovery replays into one; whoever opened the
+/// image for reading keeps looking through it, whoever opened it for writing applies it to the device below.
+/// </summary>
+/// <remarks>Memory is bounded by what is written: for a log replay, by the size of the log's payload.</remarks>
+public sealed class OverlayDevice : BlockDevice
+{
+    private const int PieceLog = 12, PieceSize = 1 << PieceLog;
+    private readonly BlockDevice _below;
+    private readonly Dictionary<long, byte[]> _pieces = [];
+
+    /// <summary>Lays an empty overlay over a device, which stays the caller's to dispose.</summary>
+    public OverlayDevice(BlockDevice below) => _below = below;
+
+    /// <inheritdoc/>
+    public override long Length => _below.Length;
+
+    /// <inheritdoc/>
+    public override bool CanWrite => true;
+
+    /// <summary>True if anything was written.</summary>
+    public bool IsChanged => _pieces.Count > 0;
+
+    /// <inheritdoc/>
+    public override void Read(long offset, Span<byte> destination)
+    {
+        CheckRange(offset, destination.Length);
+        if (_pieces.Count == 0)
+        {
+            _below.Read(offset, destination);
+            return;
+        }
+        while (!destination.IsEmpty)
+        {
+            int inside = (int)(offset & (PieceSize - 1)), piece = Math.Min(destination.Length, PieceSize - inside);
+            if (_pieces.TryGetValue(offset >> PieceLog, out byte[]? bytes)) bytes.AsSpan(inside, piece).CopyTo(destination);
+            else
+            {
+                // Join untouched neighbours into one read of the device below.
+                while (piece < destination.Length && !_pieces.ContainsKey((offset + piece) >> PieceLog))
+                    piece = Math.Min(destination.Length, piece + PieceSize);
+                _below.Read(offset, destination[..piece]);
+            }
+            destination = destination[piece..];
+            offset += piece;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Write(long offset, ReadOnlySpan<byte> source)
+    {
+        CheckRange(offset, source.Length);
+        while (!source.IsEmpty)
+        {
+            int inside = (int)(offset & (PieceSize - 1)), piece = Math.Min(source.Length, PieceSize - inside);
+            if (!_pieces.TryGetValue(offset >> PieceLog, out byte[]? bytes))
+            {
+                bytes = new byte[PieceSize];
+                long start = offset - inside;
+                if (piece < PieceSize) _below.Read(start, bytes.AsSpan(0, (int)Math.Min(PieceSize, Length - start)));
+                _pieces[offset >> PieceLog] = bytes;
+            }
+            source[..piece].CopyTo(bytes.AsSpan(inside));
+            source = source[piece..];
+            offset += piece;
+        }
+    }
+
+    /// <summary>Nothing here is durable before <see cref="Apply"/>.</summary>
+    public override void Flush() { }
+
+    /// <summary>Writes every change to the device below in rising order, flushes it, and forgets the changes.</summary>
+    public void Apply()
+    {
+        byte[] run = new byte[1 << 20];
+        int filled = 0;
+        long start = 0;
+        foreach (long index in _pieces.Keys.Order())
+        {
+            long at = index << PieceLog;
+            int length = (int)Math.Min(PieceSize, Length - at);
+            if (filled > 0 && (at != start + filled || filled + length > run.Length))
+            {
+                _below.Write(start, run.AsSpan(0, filled));
+                filled = 0;
+            }
+            if (filled == 0) start = at;
+            _pieces[index].AsSpan(0, length).CopyTo(run.AsSpan(filled));
+            filled += length;
+        }
+        if (filled > 0) _below.Write(start, run.AsSpan(0, filled));
+        _below.Flush();
+        _pieces.Clear();
+    }
+}
