@@ -1,0 +1,148 @@
+using ImageFs.Devices;
+using ImageFs.Format;
+
+namespace ImageFs.Metadata;
+
+/// <summary>
+/// The one gate between metadata and the device: a block is verified when it comes in and when it goes home. File data
+/// never passes here.
+/// </summary>
+internal sealed class MetadataCache
+{
+    private readonly BlockDevice _device;
+    private readonly Dictionary<long, MetadataBuffer> _buffers = [];
+    private readonly List<MetadataBuffer> _clock = [];
+    private readonly Lock _lock = new();
+    private int _hand;
+    private long _bytes;
+
+    /// <summary>A cache over a device.</summary>
+    /// <param name="limit">Bytes of clean buffers to keep; buffers the journal needs stay beyond it.</param>
+    public MetadataCache(BlockDevice device, Geometry geometry, long limit = 64L << 20)
+    {
+        _device = device;
+        Geometry = geometry;
+        Limit = limit;
+    }
+
+    /// <summary>Sizes and places.</summary>
+    public Geometry Geometry { get; }
+
+    /// <summary>Bytes of buffers to keep before clean ones are dropped.</summary>
+    public long Limit { get; set; }
+
+    /// <summary>No LSN read may lie ahead of it; 0 while unknown.</summary>
+    public LogSequenceNumber Head { get; set; }
+
+    /// <summary>The block at an offset, read and verified on first use.</summary>
+    /// <exception cref="CorruptionException">The block is not what it should be.</exception>
+    public MetadataBuffer Read(long offset, int length, BlockKind kind)
+    {
+        lock (_lock)
+        {
+            if (_buffers.TryGetValue(offset, out MetadataBuffer? known))
+            {
+                known.Referenced = true;
+                if (known.IsStale) throw Bad(kind, offset, "the block was freed");
+                if (known.Length != length || !Fits(known.Kind, kind))
+                    throw Bad(kind, offset, $"the block is in use as {known.Kind.Name()} of {known.Length} bytes, expected {length}");
+                return known;
+            }
+        }
+        MetadataBuffer buffer = new(offset, length, kind);
+        if (offset < 0 || offset > Geometry.DeviceBytes - length) throw Bad(kind, offset, $"outside the device of {Geometry.DeviceBytes} bytes");
+        _device.Read(offset, buffer.Bytes);
+        if (BlockVerifier.Verify(kind, buffer.Data, Geometry, offset, Head) is Fault fault)
+            throw new CorruptionException(kind.Name(), Where(offset), fault.ToString(), fault.IsChecksum ? Errno.EBADMSG : Errno.EUCLEAN);
+        lock (_lock)
+        {
+            if (_buffers.TryGetValue(offset, out MetadataBuffer? raced)) return raced;
+            Add(buffer);
+            return buffer;
+        }
+    }
+
+    /// <summary>A zeroed buffer for a block that becomes metadata now; the device is not read.</summary>
+    public MetadataBuffer Create(long offset, int length, BlockKind kind)
+    {
+        lock (_lock)
+        {
+            if (_buffers.TryGetValue(offset, out MetadataBuffer? known)) Drop(known);
+            MetadataBuffer buffer = new(offset, length, kind);
+            Add(buffer);
+            return buffer;
+        }
+    }
+
+    /// <summary>The buffer at an offset if it is in memory.</summary>
+    public MetadataBuffer? Find(long offset)
+    {
+        lock (_lock) return _buffers.GetValueOrDefault(offset);
+    }
+
+    /// <summary>Puts a buffer back that <see cref="Create"/> had replaced (a transaction is undone).</summary>
+    internal void Restore(MetadataBuffer buffer)
+    {
+        lock (_lock)
+        {
+            if (_buffers.TryGetValue(buffer.Offset, out MetadataBuffer? known) && known != buffer) Drop(known);
+            if (!_buffers.ContainsKey(buffer.Offset)) Add(buffer);
+        }
+    }
+
+    /// <summary>Forgets a buffer whose block is no longer metadata.</summary>
+    internal void Remove(MetadataBuffer buffer)
+    {
+        lock (_lock)
+            if (_buffers.TryGetValue(buffer.Offset, out MetadataBuffer? known) && known == buffer) Drop(buffer);
+    }
+
+    private void Add(MetadataBuffer buffer)
+    {
+        if (_bytes + buffer.Length > Limit) Evict();
+        _buffers.Add(buffer.Offset, buffer);
+        _clock.Add(buffer);
+        _bytes += buffer.Length;
+    }
+
+    private void Drop(MetadataBuffer buffer)
+    {
+        _buffers.Remove(buffer.Offset);
+        _bytes -= buffer.Length;
+        // The clock forgets it when the hand comes by.
+    }
+
+    /// <summary>Second chance: drops clean buffers nobody looked at since the hand last passed, until a tenth of the limit is free.</summary>
+    private void Evict()
+    {
+        long target = Limit - Limit / 10;
+        for (int steps = 2 * _clock.Count; _bytes > target && steps > 0 && _clock.Count > 0; steps--)
+        {
+            if (_hand >= _clock.Count) _hand = 0;
+            MetadataBuffer buffer = _clock[_hand];
+            bool known = _buffers.TryGetValue(buffer.Offset, out MetadataBuffer? same) && same == buffer;
+            if (known && (buffer.Referenced || !buffer.CanEvict))
+            {
+                buffer.Referenced = false;
+                _hand++;
+                continue;
+            }
+            _clock[_hand] = _clock[^1];
+            _clock.RemoveAt(_clock.Count - 1);
+            if (known) Drop(buffer);
+        }
+    }
+
+    /// <summary>Btree kinds differ by their magic, the others by what they are.</summary>
+    private static bool Fits(BlockKind has, BlockKind wanted) => has == wanted;
+
+    private CorruptionException Bad(BlockKind kind, long offset, string problem) => new(kind.Name(), Where(offset), problem);
+
+    /// <summary>A place in words that users of xfs_db know.</summary>
+    internal string Where(long offset)
+    {
+        if (offset < 0 || offset >= Geometry.DeviceBytes) return $"byte {offset}";
+        FsBlock block = Geometry.FsBlockAt(offset);
+        return $"AG {Geometry.AgOf(block)} block {Geometry.BlockInAg(block)} (daddr {Geometry.DiskAddress(offset)})";
+    }
+}
