@@ -37,7 +37,13 @@ public static class SuperblockVerifier
         if (sb.DirectoryBlockLog + sb.BlockLog > 16) return new Fault("dirblklog", $"found {sb.DirectoryBlockLog}, directory blocks end at 64 KiB");
         if (sb.InodeMaxPercent > 100) return new Fault("imax_pct", $"found {sb.InodeMaxPercent}, expected 0..100");
         if (sb.Uuid.IsNull) return new Fault("uuid", "is all zero");
-        if (sb.Has(IncompatFeatures.SparseInodes) && sb.SparseInodeAlignment == 0) return new Fault("spino_align", "is zero with sparse inodes");
+        if (sb.Has(IncompatFeatures.SparseInodes))
+        {
+            // A part of a chunk is an inode cluster, which from 32 KiB blocks on is less than a block: then the alignment is 0.
+            uint cluster = 8192u * (sb.InodeSize / 256u) / sb.BlockSize;
+            if (sb.InodeAlignment < cluster) cluster = 8192 / sb.BlockSize;
+            if (sb.SparseInodeAlignment != cluster) return new Fault("spino_align", $"found {sb.SparseInodeAlignment}, an inode cluster has {cluster} blocks");
+        }
         if ((sb.StripeUnit != 0) != ((sb.VersionBits & VersionBits.StripeAlignment) != 0) || (sb.StripeUnit == 0) != (sb.StripeWidth == 0)
             || (sb.StripeUnit != 0 && sb.StripeWidth % sb.StripeUnit != 0))
             return new Fault("unit", $"stripe unit {sb.StripeUnit}, width {sb.StripeWidth}");
