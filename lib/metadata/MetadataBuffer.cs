@@ -67,8 +67,11 @@ internal sealed class MetadataBuffer
     /// <summary>For inode clusters: what changed in each inode since the last checkpoint.</summary>
     internal InodeSlotChange[]? Slots;
 
-    /// <summary>For inode clusters: a bit for each inode whose checksum was verified since the buffer was read.</summary>
-    internal ulong[]? VerifiedInodes;
+    /// <summary>For inode clusters: inodes whose LSN was stamped by a checkpoint and whose checksum is due at write-back.</summary>
+    internal bool[]? ChecksumDue;
+
+    /// <summary>For inode clusters: inodes whose checksum was verified since the buffer was read.</summary>
+    internal bool[]? VerifiedInodes;
 
     /// <summary>True when nothing holds the buffer in memory.</summary>
     internal bool CanEvict => !IsPending && !IsLogged && Entry is null;

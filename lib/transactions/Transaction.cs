@@ -172,6 +172,7 @@ internal sealed class Transaction : IDisposable
         }
         if (_whenCommitted is not null)
             foreach (Action action in _whenCommitted) action();
+        _sink.Settled();
     }
 
     /// <summary>Puts every buffer back to what it was; safe to call after commit, where it does nothing.</summary>
@@ -225,4 +226,7 @@ internal interface ITransactionSink
 
     /// <summary>A transaction was undone.</summary>
     void Aborted(Transaction transaction);
+
+    /// <summary>A committed transaction has let go of its buffers: the time for a checkpoint, if one is due.</summary>
+    void Settled();
 }
