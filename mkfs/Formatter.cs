@@ -17,10 +17,11 @@ internal static class Formatter
     /// <param name="plan">What to write.</param>
     /// <param name="identity">UUID, time and generations.</param>
     /// <param name="isZero">The device is known to read as zeros everywhere.</param>
-    public static void Write(BlockDevice device, MkfsPlan plan, Identity identity, bool isZero)
+    /// <param name="keepBlocks">Write zeros rather than give blocks back to the host.</param>
+    public static void Write(BlockDevice device, MkfsPlan plan, Identity identity, bool isZero, bool keepBlocks)
     {
         SuperblockBuilder superblocks = new(plan, identity.Uuid);
-        if (!isZero) Clear(device, plan);
+        if (!isZero) Clear(device, plan, keepBlocks);
 
         GroupWriter groups = new(device, plan, superblocks, identity.Uuid, isZero);
         for (uint ag = 0; ag < plan.AgCount; ag++) groups.Write(ag);
@@ -36,15 +37,23 @@ internal static class Formatter
 
     private static long LogOffset(MkfsPlan plan) => ((long)plan.LogAg * plan.AgBlocks + plan.LogAgBlock) * plan.BlockSize;
 
-    private static void Clear(BlockDevice device, MkfsPlan plan)
+    private static void Clear(BlockDevice device, MkfsPlan plan, bool keepBlocks)
     {
+        byte[] zeros = new byte[keepBlocks ? 1 << 20 : 0];
+        void Zero(long offset, long length)
+        {
+            if (!keepBlocks) device.Zero(offset, length);
+            else
+                for (long done = 0; done < length; done += zeros.Length)
+                    device.Write(offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
+        }
         long[] oldCopies = [.. OldCopies(device)];
-        device.Zero(0, SignatureBytes);
+        Zero(0, SignatureBytes);
         device.Flush();
-        device.Zero(device.Length - SignatureBytes, SignatureBytes);
+        Zero(device.Length - SignatureBytes, SignatureBytes);
         // Copies of an old superblock would be found by a repair tool that searches for one.
-        foreach (long offset in oldCopies) device.Zero(offset, 512);
-        device.Zero(LogOffset(plan), plan.LogBlocks * plan.BlockSize);
+        foreach (long offset in oldCopies) Zero(offset, 512);
+        Zero(LogOffset(plan), plan.LogBlocks * plan.BlockSize);
     }
 
     private static IEnumerable<long> OldCopies(BlockDevice device)

@@ -29,10 +29,25 @@ public static class Mkfs
         return Format(device, options, plan, isZero: false);
     }
 
+    /// <summary>
+    /// Makes a file system in an image file, which is created when it is not there and <see cref="MkfsOptions.Size"/> is given.
+    /// </summary>
+    /// <param name="path">The image.</param>
+    /// <param name="options">What is wanted; null for all defaults.</param>
+    /// <param name="planned">Told the plan before anything is written.</param>
+    /// <returns>The plan that was carried out, with the UUID the file system got.</returns>
+    /// <exception cref="MkfsOptionException">No file system can be made from these options; nothing was written.</exception>
+    /// <exception cref="XfsException">
+    /// EEXIST: see <see cref="Format(BlockDevice, MkfsOptions?)"/>. ENOENT: there is no such file and no size to make one.
+    /// EBUSY: the image is open elsewhere or attached to a loop device. Or whatever the host says.
+    /// </exception>
+    public static MkfsPlan FormatFile(string path, MkfsOptions? options = null, Action<MkfsPlan>? planned = null) =>
+        ImageFile.Format(path, options ?? new MkfsOptions(), planned);
+
     internal static MkfsPlan Format(BlockDevice device, MkfsOptions options, MkfsPlan plan, bool isZero)
     {
         Identity identity = new(plan, options.SourceDate);
-        Formatter.Write(device, plan, identity, isZero);
+        Formatter.Write(device, plan, identity, isZero, options.KeepBlocks);
         return plan with { Uuid = identity.Uuid.ToGuid() };
     }
 

@@ -79,6 +79,24 @@ public sealed class FileDevice : BlockDevice
         }
     }
 
+    /// <summary>The same open and locked file with another length; this device must not be used any more.</summary>
+    /// <param name="length">Bytes.</param>
+    /// <param name="keepContents">False to let the file read as zeros throughout and take no space.</param>
+    internal FileDevice Resized(long length, bool keepContents)
+    {
+        CheckWritable();
+        try
+        {
+            if (!keepContents) RandomAccess.SetLength(_handle, 0);
+            RandomAccess.SetLength(_handle, length);
+        }
+        catch (Exception e) when (IsHostError(e))
+        {
+            throw Translate(e, $"cannot be made {length} bytes long");
+        }
+        return new FileDevice(Path, _handle, DeviceAccess.Write);
+    }
+
     /// <inheritdoc/>
     public override void Read(long offset, Span<byte> destination)
     {

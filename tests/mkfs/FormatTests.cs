@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using ImageFs.Devices;
 using ImageFs.Mkfs;
 using ImageFs.Tests.Fixtures;
 using MkfsTool = ImageFs.Mkfs.Mkfs;
@@ -80,12 +79,7 @@ public sealed partial class FormatTests
         return options;
     }
 
-    internal static MkfsPlan Make(string path, MkfsOptions options)
-    {
-        using FileStream file = new(path, FileMode.Open, FileAccess.ReadWrite);
-        using StreamDevice device = new(file);
-        return MkfsTool.Format(device, options);
-    }
+    internal static MkfsPlan Make(string path, MkfsOptions options) => MkfsTool.FormatFile(path, options);
 
     private static IEnumerable<string> Everything(MkfsPlan plan)
     {
@@ -144,41 +138,4 @@ public sealed partial class FormatTests
 
     [GeneratedRegex(@"(130: ) [^\n]*")]
     private static partial Regex LogUuid();
-}
-
-/// <summary>A device on an open file.</summary>
-internal sealed class StreamDevice(FileStream file) : BlockDevice
-{
-    public override long Length => file.Length;
-    public override bool CanWrite => true;
-
-    public override void Read(long offset, Span<byte> destination)
-    {
-        file.Position = offset;
-        file.ReadExactly(destination);
-    }
-
-    public override void Write(long offset, ReadOnlySpan<byte> source)
-    {
-        CheckRange(offset, source.Length);
-        file.Position = offset;
-        file.Write(source);
-    }
-
-    // A sparse file stays sparse: what reads as zeros already is left alone.
-    public override void Zero(long offset, long length)
-    {
-        CheckRange(offset, length);
-        byte[] buffer = new byte[1 << 20];
-        for (long at = offset; at < offset + length; at += buffer.Length)
-        {
-            Span<byte> part = buffer.AsSpan(0, (int)Math.Min(buffer.Length, offset + length - at));
-            Read(at, part);
-            if (!part.ContainsAnyExcept((byte)0)) continue;
-            part.Clear();
-            Write(at, part);
-        }
-    }
-
-    public override void Flush() => file.Flush(flushToDisk: false);
 }

@@ -1,26 +1,15 @@
-using System.Diagnostics;
+using ImageFs.Tests.Fixtures;
 
 namespace ImageFs.Tests.Mkfs;
 
 /// <summary>The mkfs.xfs of this machine, which tells what a plan should look like.</summary>
 internal static class MkfsXfs
 {
-    public static readonly bool IsInstalled = File.Exists("/usr/sbin/mkfs.xfs") || File.Exists("/sbin/mkfs.xfs");
-
-    public static void Need()
+    /// <summary>What it would make, or "" if it refuses, and then why.</summary>
+    public static (string Geometry, string Refusal) Plan(string image, IEnumerable<string> arguments)
     {
-        if (!IsInstalled) Assert.Inconclusive("mkfs.xfs is not installed (package xfsprogs)");
-    }
-
-    public static (int ExitCode, string Output, string Error) Run(params string[] arguments)
-    {
-        ProcessStartInfo start = new("mkfs.xfs") { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string argument in arguments) start.ArgumentList.Add(argument);
-        using Process process = Process.Start(start)!;
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return (process.ExitCode, output, error.Result);
+        ShellResult result = Shell.Run(Judge.RequireMkfs(), [.. arguments, "-N", "--unsupported", $"-dfile,name={image}"]);
+        return result.Succeeded ? (Geometry(result.Output), "") : ("", result.Error.Split('\n')[0]);
     }
 
     /// <summary>The geometry block out of everything mkfs.xfs prints.</summary>
