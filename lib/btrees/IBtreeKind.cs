@@ -24,7 +24,7 @@ internal interface IBtreeKind<TRecord, TKey>
     /// <summary>The key a record is sorted by.</summary>
     static abstract TKey KeyOf(in TRecord record);
 
-    /// <summary>The last key a record covers; the same as <see cref="KeyOf"/> where records do not overlap.</summary>
+    /// <summary>The last key a record covers, the end of its interval in range queries; nodes hold it only if <see cref="Overlapping"/>.</summary>
     static abstract TKey HighKeyOf(in TRecord record);
 
     /// <summary>Negative, zero or positive as <paramref name="left"/> sorts before, with or behind <paramref name="right"/>.</summary>
