@@ -125,4 +125,5 @@ internal sealed class NoJournal : ITransactionSink
     public static NoJournal Instance { get; } = new();
     public void Accept(Transaction transaction) { }
     public void Aborted(Transaction transaction) { }
+    public void Settled() { }
 }
