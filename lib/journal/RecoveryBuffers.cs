@@ -1,0 +1,192 @@
+using System.Buffers.Binary;
+using ImageFs.Devices;
+using ImageFs.Format;
+
+namespace ImageFs.Journal;
+
+/// <summary>Repeats changes of buffers, and sees to it that each is a valid block of its kind afterwards.</summary>
+/// <remarks>
+/// Changes go into the overlay at once. What a block lacks then, LSN and checksum, it gets when all transactions with one LSN
+/// have been repeated: only then is it whole and can be verified. A block that was torn, because the power failed while it
+/// was being written, is whole only when every change in the log has been repeated, and is verified at the end.
+/// </remarks>
+internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
+{
+    /// <summary>Bytes of blocks that one byte of log can change: a hostile log shall not fill the memory.</summary>
+    private const long MostBytesPerLogByte = 128;
+    private const long AlwaysAllowed = 256L << 20;
+
+    private readonly Dictionary<(long Offset, int Length), LogBufferType> _group = [];
+    private readonly Dictionary<(long Offset, int Length), LogBufferType> _torn = [];
+    private readonly HashSet<(long Offset, int Length)> _touched = [];
+    private readonly byte[] _scratch = new byte[65536];
+    private long _touchedBytes;
+
+    private OverlayDevice View => result.View;
+
+    /// <summary>Repeats the logged chunks of a buffer unless the block on the device is newer.</summary>
+    public void Repeat(LogItem item, in BufferFormat format, LogSequenceNumber lsn)
+    {
+        Span<byte> block = _scratch.AsSpan(0, format.Length);
+        View.Read(format.Offset, block);
+        // A block this group has already changed has no valid checksum at the moment, and is not newer.
+        if (!_group.ContainsKey((format.Offset, format.Length)))
+        {
+            Home home = Judge(block);
+            if (home.IsTorn) _torn[(format.Offset, format.Length)] = format.Type;
+            else if (home.Lsn is LogSequenceNumber there && there >= lsn)
+            {
+                result.Newer++;
+                return;
+            }
+        }
+        if (format.Type is LogBufferType.RealtimeBitmap or LogBufferType.RealtimeSummary)
+            throw new XfsUnsupportedException($"the log changes the realtime device's {format.Type}, which is not written here");
+
+        foreach ((int offset, ReadOnlyMemory<byte> bytes) in format.Runs(item)) bytes.Span.CopyTo(block[offset..]);
+        Write(format.Offset, block, format.Type);
+        result.Buffers++;
+    }
+
+    /// <summary>Writes a changed buffer and remembers to complete it when the group ends.</summary>
+    public void Write(long offset, ReadOnlySpan<byte> block, LogBufferType type)
+    {
+        (long, int) key = (offset, block.Length);
+        if (_touched.Add(key))
+        {
+            _touchedBytes += block.Length;
+            if (_touchedBytes > Math.Max(AlwaysAllowed, logBytes * MostBytesPerLogByte))
+                throw new CorruptionException("log", "its items", $"{logBytes} bytes of log change more than {_touchedBytes - block.Length} bytes of blocks");
+        }
+        View.Write(offset, block);
+        _group[key] = type;
+        if (_torn.ContainsKey(key)) _torn[key] = type;
+    }
+
+    /// <summary>The blocks were freed: whatever is there is no concern of ours any more.</summary>
+    public void Forget(long offset, int length) => _torn.Remove((offset, length));
+
+    /// <summary>All transactions of an LSN are repeated: gives the blocks they changed LSN and checksum.</summary>
+    public void EndGroup(LogSequenceNumber lsn)
+    {
+        if (_group.Count == 0) return;
+        // The superblock first: it may have grown, and the others are verified by it.
+        (long, int) superblock = (0, result.Geometry.SectorSize);
+        if (_group.TryGetValue(superblock, out LogBufferType type)) Complete(superblock, type, lsn);
+        foreach (((long, int) key, LogBufferType other) in _group)
+            if (key != superblock) Complete(key, other, lsn);
+        _group.Clear();
+    }
+
+    /// <summary>Everything is repeated: verifies the blocks that had been torn.</summary>
+    public void End()
+    {
+        foreach (((long Offset, int Length) key, LogBufferType type) in _torn)
+        {
+            Span<byte> block = _scratch.AsSpan(0, key.Length);
+            View.Read(key.Offset, block);
+            if (BlockKinds.FromLog(type, block) is BlockKind kind) Verify(kind, block, key.Offset);
+            else throw Mismatch(key.Offset, type);
+        }
+    }
+
+    private void Complete((long Offset, int Length) key, LogBufferType type, LogSequenceNumber lsn)
+    {
+        // Dquots carry a checksum each, which the log has.
+        if (type is LogBufferType.UserDquot or LogBufferType.GroupDquot or LogBufferType.ProjectDquot) return;
+        Span<byte> block = _scratch.AsSpan(0, key.Length);
+        View.Read(key.Offset, block);
+        bool torn = _torn.ContainsKey(key);
+        if (BlockKinds.FromLog(type, block) is not BlockKind kind)
+        {
+            if (torn) return;
+            throw Mismatch(key.Offset, type);
+        }
+        if (kind.LsnOffset() >= 0 && kind != BlockKind.AttrRemote)
+            BinaryPrimitives.WriteUInt64BigEndian(block[kind.LsnOffset()..], lsn.Value);
+        if (!torn) Verify(kind, block, key.Offset);
+        if (kind.CrcOffset() < 0) return;
+        Crc32c.Stamp(block, kind.CrcOffset());
+        View.Write(key.Offset, block);
+        if (key.Offset == 0) Grow(Superblock.At(block));
+    }
+
+    private void Verify(BlockKind kind, ReadOnlySpan<byte> block, long offset)
+    {
+        int expected = kind switch
+        {
+            BlockKind.Superblock or BlockKind.Agf or BlockKind.Agi or BlockKind.Agfl => result.Geometry.SectorSize,
+            >= BlockKind.Bnobt and <= BlockKind.Bmbt => result.Geometry.BlockSize,
+            _ => block.Length,
+        };
+        if (block.Length != expected) throw new CorruptionException(kind.Name(), $"byte {offset}", $"the log has it with {block.Length} bytes, expected {expected}");
+        if (BlockVerifier.VerifyForWrite(kind, block, result.Geometry, offset) is Fault fault)
+            throw new CorruptionException(kind.Name(), $"byte {offset} after replay of the log", fault.ToString());
+    }
+
+    /// <summary>A superblock in the log may enlarge the file system and turn on features; nothing else may change.</summary>
+    private void Grow(in Superblock sb)
+    {
+        Superblock old = result.Geometry.Superblock;
+        if (sb.DataBlocks < old.DataBlocks.Value || sb.AgCount < old.AgCount.Value || sb.BlockSize != old.BlockSize.Value || sb.AgBlocks != old.AgBlocks.Value
+            || sb.InodeSize != old.InodeSize.Value || sb.SectorSize != old.SectorSize.Value || sb.LogStart != old.LogStart.Value || sb.LogBlocks != old.LogBlocks.Value)
+            throw new CorruptionException("superblock", "byte 0 after replay of the log", "sizes other than that of the device changed");
+        Geometry geometry = new(sb);
+        if (geometry.DeviceBytes > View.Length)
+            throw new CorruptionException("superblock", "byte 0 after replay of the log", $"dblocks: {geometry.DeviceBytes} bytes, the device has {View.Length}");
+        result.Geometry = geometry;
+    }
+
+    private static CorruptionException Mismatch(long offset, LogBufferType type) =>
+        new("log item BUF", $"byte {offset}", $"the block is no {type} after replay of the log");
+
+    // ---- the block on the device ----------------------------------------------------------------------------------
+
+    /// <param name="Lsn">When the block was last written; null if it does not say, then the change is repeated.</param>
+    /// <param name="IsTorn">It looks like a block of ours but its checksum is wrong: only half of it was written.</param>
+    private readonly record struct Home(LogSequenceNumber? Lsn, bool IsTorn);
+
+    private Home Judge(ReadOnlySpan<byte> block)
+    {
+        if (KindByMagic(block) is not BlockKind kind) return default;
+        Uuid uuid = kind == BlockKind.Superblock ? Superblock.At(block).MetadataUuid : new Uuid(block[UuidOffset(kind)..]);
+        if (uuid != result.Geometry.MetaUuid) return default;
+        if (!Crc32c.IsValid(block, kind.CrcOffset())) return new Home(null, IsTorn: true);
+        ulong lsn = BinaryPrimitives.ReadUInt64BigEndian(block[kind.LsnOffset()..]);
+        return lsn is 0 or ulong.MaxValue ? default : new Home(new LogSequenceNumber(lsn), false);
+    }
+
+    /// <summary>What a block says it is; null for what carries no LSN: inodes, dquots, remote attribute values, data.</summary>
+    private static BlockKind? KindByMagic(ReadOnlySpan<byte> block)
+    {
+        switch (BinaryPrimitives.ReadUInt32BigEndian(block))
+        {
+            case BtreeMagic.Bnobt: return BlockKind.Bnobt;
+            case BtreeMagic.Cntbt: return BlockKind.Cntbt;
+            case BtreeMagic.Inobt: return BlockKind.Inobt;
+            case BtreeMagic.Finobt: return BlockKind.Finobt;
+            case BtreeMagic.Rmapbt: return BlockKind.Rmapbt;
+            case BtreeMagic.Refcountbt: return BlockKind.Refcountbt;
+            case BtreeMagic.Bmbt: return BlockKind.Bmbt;
+            case Agf.MagicNumber: return BlockKind.Agf;
+            case Agi.MagicNumber: return BlockKind.Agi;
+            case AgflHeader.MagicNumber: return BlockKind.Agfl;
+            case Superblock.MagicNumber: return BlockKind.Superblock;
+            case DirectoryMagic.Block or DirectoryMagic.Data: return BlockKind.DirectoryData;
+            case DirectoryMagic.Free: return BlockKind.DirectoryFree;
+            case DirectoryMagic.Symlink: return BlockKind.Symlink;
+            case DirectoryMagic.AttrRemote: return null;
+        }
+        return BinaryPrimitives.ReadUInt16BigEndian(block[8..]) is DirectoryMagic.Leaf1 or DirectoryMagic.LeafN or DirectoryMagic.Node or DirectoryMagic.AttrLeaf
+            ? BlockKind.DaBlock
+            : null;
+    }
+
+    private static int UuidOffset(BlockKind kind) => kind switch
+    {
+        BlockKind.Agf => Agf.UuidOffset, BlockKind.Agi => Agi.UuidOffset, BlockKind.Agfl => AgflHeader.UuidOffset,
+        BlockKind.Bmbt => LongBtreeHeader.UuidOffset, >= BlockKind.Bnobt and <= BlockKind.Refcountbt => ShortBtreeHeader.UuidOffset,
+        BlockKind.DirectoryData => DirectoryDataHeader.UuidOffset, BlockKind.DirectoryFree => DirectoryFreeHeader.UuidOffset,
+        BlockKind.Symlink => RemoteHeader.UuidOffset, _ => DaBlockHeader.UuidOffset,
+    };
+}
