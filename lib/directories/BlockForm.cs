@@ -89,8 +89,7 @@ internal static class BlockForm
             Invariant.Holds(region != 0, "compacting a directory block's index makes the room that was computed");
         }
         Span<byte> block = tx.Modify(buffer);
-        DataBlock.Take(block, region, region, size, IndexStart(block));
-        DataBlock.Write(block, region, name, inode, type);
+        DataBlock.Put(block, region, region, name, inode, type, IndexStart(block));
         Insert(block, DirectoryName.Hash(name), space.Address(0, region));
         return true;
     }
@@ -121,7 +120,7 @@ internal static class BlockForm
         }
         int slot = LeafEntries.LowerBound(Index(block), hash);
         int end = IndexStart(block);
-        DataBlock.Take(block, DataBlock.RegionBefore(block, end), end - DirectoryLeafEntry.Size, DirectoryLeafEntry.Size, end - DirectoryLeafEntry.Size);
+        DataBlock.TakeEnd(block, DataBlock.RegionBefore(block, end), end - DirectoryLeafEntry.Size, DirectoryLeafEntry.Size);
         Tail(block).Count++;
         Span<DirectoryLeafEntry> index = Index(block);
         index[1..(slot + 1)].CopyTo(index);
@@ -184,7 +183,7 @@ internal static class BlockForm
         MetadataBuffer buffer = DirectoryBlocks.AddData(tx, dir, space, 0, DirectoryMagic.Block);
         Span<byte> block = tx.Modify(buffer);
         int count = reader.Count + 2, end = block.Length - DirectoryBlockTail.Size - count * DirectoryLeafEntry.Size;
-        DataBlock.Take(block, DirectoryDataHeader.Size, end, block.Length - end, end);
+        DataBlock.TakeEnd(block, DirectoryDataHeader.Size, end, block.Length - end);
         Tail(block).Count = (uint)count;
         Tail(block).Stale = 0;
         Span<DirectoryLeafEntry> index = Index(block);
@@ -198,11 +197,9 @@ internal static class BlockForm
 
         void Put(Span<byte> block, int at, ReadOnlySpan<byte> name, InodeNumber inode, DirectoryFileType type, Span<DirectoryLeafEntry> index)
         {
-            int size = DirectoryName.EntrySize(name.Length);
-            DataBlock.Take(block, free, at, size, end);
-            DataBlock.Write(block, at, name, inode, type);
+            DataBlock.Put(block, free, at, name, inode, type, end);
             index[filled++] = new DirectoryLeafEntry { Hash = DirectoryName.Hash(name), Address = (uint)at / DataBlock.Unit };
-            free = at + size;
+            free = at + DirectoryName.EntrySize(name.Length);
         }
     }
 
@@ -261,7 +258,7 @@ internal static class BlockForm
     public static void FromData(Span<byte> block, ReadOnlySpan<DirectoryLeafEntry> live)
     {
         int end = block.Length - DirectoryBlockTail.Size - live.Length * DirectoryLeafEntry.Size;
-        DataBlock.Take(block, DataBlock.RegionBefore(block, block.Length), end, block.Length - end, end);
+        DataBlock.TakeEnd(block, DataBlock.RegionBefore(block, block.Length), end, block.Length - end);
         DirectoryDataHeader.At(block).Magic = DirectoryMagic.Block;
         Tail(block).Count = (uint)live.Length;
         Tail(block).Stale = 0;

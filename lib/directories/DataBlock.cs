@@ -55,16 +55,21 @@ internal static class DataBlock
         return at + size <= end && BinaryPrimitives.ReadUInt16BigEndian(block[(at + size - 2)..]) == at;
     }
 
-    /// <summary>Writes an entry over bytes that were taken out of a free region.</summary>
-    public static void Write(Span<byte> block, int at, ReadOnlySpan<byte> name, InodeNumber inode, DirectoryFileType type)
+    /// <summary>Puts an entry into a free region; what is left of the region stays free on both sides.</summary>
+    /// <param name="region">Where the free region begins.</param>
+    /// <param name="at">Where in it the entry begins.</param>
+    /// <param name="end">Where entries end.</param>
+    public static void Put(Span<byte> block, int region, int at, ReadOnlySpan<byte> name, InodeNumber inode, DirectoryFileType type, int end)
     {
-        Span<byte> entry = block.Slice(at, DirectoryName.EntrySize(name.Length));
+        int size = DirectoryName.EntrySize(name.Length), free = CheckTake(block, region, at, size);
+        Span<byte> entry = block.Slice(at, size);
         BinaryPrimitives.WriteUInt64BigEndian(entry, inode.Value);
         entry[LengthAt] = (byte)name.Length;
         name.CopyTo(entry[NameAt..]);
         entry[NameAt + name.Length] = (byte)type;
         entry[(NameAt + name.Length + 1)..].Clear();
         BinaryPrimitives.WriteUInt16BigEndian(entry[^2..], (ushort)at);
+        Split(block, region, free, at, size, end);
     }
 
     /// <summary>Points an entry at another inode.</summary>
@@ -91,17 +96,25 @@ internal static class DataBlock
         return start >= DirectoryDataHeader.Size && start < end && IsFree(block, start) ? start : 0;
     }
 
-    /// <summary>Takes bytes out of a free region; what is left of it stays free on both sides.</summary>
-    /// <param name="region">Where the free region begins.</param>
-    /// <param name="end">Where entries end.</param>
-    public static void Take(Span<byte> block, int region, int at, int length, int end)
+    /// <summary>Takes the last bytes before the hash index, or what becomes of it, out of a free region.</summary>
+    /// <param name="at">Where they begin: entries end here from now on.</param>
+    public static void TakeEnd(Span<byte> block, int region, int at, int length) =>
+        Split(block, region, CheckTake(block, region, at, length), at, length, end: at);
+
+    private static int CheckTake(ReadOnlySpan<byte> block, int region, int at, int length)
     {
-        int size = FreeLength(block, region);
-        Invariant.Holds(IsFree(block, region) && at >= region && length > 0 && at + length <= region + size, "bytes of a directory block are taken from a free region");
+        int free = FreeLength(block, region);
+        Invariant.Holds(IsFree(block, region) && at >= region && length > 0 && at + length <= region + free, "bytes of a directory block are taken from a free region");
+        return free;
+    }
+
+    // The taken bytes are already what they will be: the search for the best regions may walk over them.
+    private static void Split(Span<byte> block, int region, int free, int at, int length, int end)
+    {
         BestFreeChange change = new(block);
         change.Remove(region);
         if (at > region) change.Add(region, at - region);
-        if (at + length < region + size) change.Add(at + length, region + size - at - length);
+        if (at + length < region + free) change.Add(at + length, region + free - at - length);
         change.Finish(end);
     }
 

@@ -181,8 +181,7 @@ internal static class LeafForm
         int size = DirectoryName.EntrySize(name.Length), region = DataBlock.FindRoom(data.Data, size);
         if (region == 0) DirectoryBlocks.Corrupt(dir, space.Data(index), $"at most {DataBlock.Best(data.Data)} bytes are free together, the index says {size} or more");
         Span<byte> block = tx.Modify(data);
-        DataBlock.Take(block, region, region, size, block.Length);
-        DataBlock.Write(block, region, name, inode, type);
+        DataBlock.Put(block, region, region, name, inode, type, block.Length);
         return region;
     }
 
