@@ -99,7 +99,6 @@ internal sealed class MetadataCache
 
     private void Add(MetadataBuffer buffer)
     {
-        if (_bytes + buffer.Length > Limit) Evict();
         _buffers.Add(buffer.Offset, buffer);
         _clock.Add(buffer);
         _bytes += buffer.Length;
@@ -112,7 +111,16 @@ internal sealed class MetadataCache
         // The clock forgets it when the hand comes by.
     }
 
-    /// <summary>Second chance: drops clean buffers nobody looked at since the hand last passed, until a tenth of the limit is free.</summary>
+    /// <summary>
+    /// Drops clean buffers nobody looked at since the hand last passed, until a tenth of the limit is free. Called between
+    /// operations only: a cursor inside one holds buffers that must stay the cache's own.
+    /// </summary>
+    public void Trim()
+    {
+        lock (_lock)
+            if (_bytes > Limit) Evict();
+    }
+
     private void Evict()
     {
         long target = Limit - Limit / 10;

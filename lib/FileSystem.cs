@@ -1,0 +1,382 @@
+using System.Text;
+using ImageFs.Dax;
+using ImageFs.Devices;
+using ImageFs.Directories;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Names;
+
+using Directory = ImageFs.Directories.Directory;
+
+namespace ImageFs;
+
+/// <summary>
+/// An XFS image, opened in process. Paths are absolute inside the image, separated by '/', encoded as UTF-8; "." and ".."
+/// and symlinks on the way are followed. Safe for use by several threads.
+/// </summary>
+/// <remarks>
+/// Every call is atomic against power cuts as far as names and mappings go, and durable after <see cref="Flush"/>,
+/// <see cref="XfsFile.Flush"/> or <see cref="Dispose"/>. Errors are <see cref="XfsException"/> with the errno the kernel
+/// would give; a contradiction in the image is a <see cref="CorruptionException"/>.
+/// </remarks>
+public sealed class FileSystem : IDisposable
+{
+    private readonly NameOperations _names;
+
+    private FileSystem(Volume volume)
+    {
+        Volume = volume;
+        _names = new NameOperations(volume);
+        Files = new FileData(volume);
+        Remapper = new Remapper(volume, Files);
+    }
+
+    internal Volume Volume { get; }
+    internal FileData Files { get; }
+    internal Remapper Remapper { get; }
+
+    /// <summary>Opens an image file. A dirty log is replayed: onto the image when opened for writing, into memory otherwise.</summary>
+    /// <param name="path">The image.</param>
+    /// <param name="write">Open for writing: takes an exclusive lock.</param>
+    /// <exception cref="XfsBusyException">Another process, or the kernel, is using the image.</exception>
+    /// <exception cref="CorruptionException">Not an XFS image, or damaged.</exception>
+    /// <exception cref="XfsUnsupportedException">A feature is refused, by name.</exception>
+    public static FileSystem Open(string path, bool write = false)
+    {
+        FileDevice device = FileDevice.Open(path, write ? DeviceAccess.Write : DeviceAccess.Read);
+        try
+        {
+            return Open(device, write, leaveOpen: false);
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens what lies on a device.</summary>
+    /// <param name="leaveOpen">The device stays the caller's to dispose.</param>
+    public static FileSystem Open(BlockDevice device, bool write = false, bool leaveOpen = false) =>
+        new(Volume.Mount(device, write, !leaveOpen));
+
+    /// <summary>Sizes and places of the image.</summary>
+    public Geometry Geometry => Volume.Geometry;
+
+    /// <summary>True if nothing can be changed.</summary>
+    public bool IsReadOnly => !Volume.IsWritable;
+
+    /// <summary>Why <see cref="IsReadOnly"/>; empty if it was asked for.</summary>
+    public string ReadOnlyReason => Volume.ReadOnlyReason;
+
+    /// <summary>True if the log was dirty and has been replayed.</summary>
+    public bool WasRecovered => !Volume.Recovery.WasClean;
+
+    /// <summary>Source of times given to changed inodes; the system's clock unless set.</summary>
+    public Func<Timestamp> Clock
+    {
+        get => Volume.Clock;
+        set => Volume.Clock = value;
+    }
+
+    /// <summary>Owner of what is created from now on; 0 (root) unless set.</summary>
+    public (uint Uid, uint Gid) Owner { get; set; }
+
+    /// <summary>Blocks and inodes, used and free.</summary>
+    public FileSystemStatistics Statistics
+    {
+        get
+        {
+            lock (Volume.Gate)
+            {
+                (ulong free, ulong inodes, ulong freeInodes) = Volume.Count();
+                return new(Geometry.BlockSize, Geometry.DataBlocks - Geometry.LogBlocks, free, inodes, freeInodes);
+            }
+        }
+    }
+
+    /// <summary>What is known of a path; symlinks at its end are followed only if asked for.</summary>
+    /// <exception cref="XfsException">ENOENT, ENOTDIR, ELOOP.</exception>
+    public Entry GetEntry(string path, bool followLink = false)
+    {
+        lock (Volume.Gate) return Describe(Resolve(path, followLink));
+    }
+
+    /// <summary>What is known of a path, or null if it does not exist.</summary>
+    public Entry? TryGetEntry(string path, bool followLink = false)
+    {
+        try
+        {
+            return GetEntry(path, followLink);
+        }
+        catch (XfsException why) when (why is not CorruptionException && why.Errno is Errno.ENOENT or Errno.ENOTDIR)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>True if the path exists; a symlink exists even if its target does not.</summary>
+    public bool Exists(string path) => TryGetEntry(path) is not null;
+
+    /// <summary>The names in a directory, "." and ".." left out.</summary>
+    public IReadOnlyList<DirectoryItem> List(string path)
+    {
+        lock (Volume.Gate)
+        {
+            Volume.Cache.Trim();
+            List<DirectoryItem> items = [];
+            Directory.List(_names.Open(Resolve(path, followLink: true)), 0, (ReadOnlySpan<byte> name, InodeNumber inode, DirectoryFileType type, long cookie) =>
+            {
+                if (!IsDots(name)) items.Add(new DirectoryItem(name.ToArray(), inode, type));
+                return true;
+            });
+            return items;
+        }
+    }
+
+    /// <summary>Opens a regular file.</summary>
+    /// <exception cref="XfsException">ENOENT, EISDIR, EINVAL (a device), EROFS, EPERM (immutable).</exception>
+    public XfsFile OpenFile(string path, bool write = false)
+    {
+        lock (Volume.Gate)
+        {
+            Inode inode = Resolve(path, followLink: true);
+            if (inode.IsDirectory) throw new XfsException(Errno.EISDIR, $"'{path}' is a directory");
+            if (!inode.IsRegular) throw new XfsException(Errno.EINVAL, $"'{path}' is no regular file");
+            if (write)
+            {
+                Volume.RequireWritable();
+                if ((inode.Core.Flags & InodeFlags.Immutable) != 0) throw new XfsException(Errno.EPERM, $"'{path}' is immutable");
+            }
+            return new XfsFile(this, Volume.Hold(inode.Number), write);
+        }
+    }
+
+    /// <summary>Makes a regular file and opens it for writing; an existing one is emptied unless <paramref name="mustBeNew"/>.</summary>
+    /// <param name="mode">Permission bits.</param>
+    public XfsFile CreateFile(string path, ushort mode = 0b110_100_100, bool mustBeNew = false)
+    {
+        lock (Volume.Gate)
+        {
+            Volume.RequireWritable();
+            if (!mustBeNew && TryGetEntry(path, followLink: true) is not null)
+            {
+                XfsFile file = OpenFile(path, write: true);
+                try
+                {
+                    file.SetLength(0);
+                    return file;
+                }
+                catch
+                {
+                    file.Dispose();
+                    throw;
+                }
+            }
+            InodeNumber number = Create(path, FileMode16.Regular, mode);
+            return new XfsFile(this, Volume.Hold(number), canWrite: true);
+        }
+    }
+
+    /// <summary>Makes a directory; its parent must exist.</summary>
+    public void CreateDirectory(string path, ushort mode = 0b111_101_101)
+    {
+        lock (Volume.Gate) Create(path, FileMode16.Directory, mode);
+    }
+
+    /// <summary>Makes a symlink.</summary>
+    /// <param name="target">1..1023 bytes as UTF-8; need not exist.</param>
+    public void CreateSymbolicLink(string path, string target)
+    {
+        lock (Volume.Gate) Create(path, FileMode16.Symlink, 0b111_111_111, target: Encoding.UTF8.GetBytes(target));
+    }
+
+    /// <summary>Makes a device node, a fifo or a socket.</summary>
+    /// <param name="type">One of <see cref="FileMode16"/>'s CharDevice, BlockDevice, Fifo, Socket.</param>
+    /// <param name="major">0..16383, devices only.</param>
+    /// <param name="minor">0..262143, devices only.</param>
+    public void CreateNode(string path, ushort type, ushort mode, uint major = 0, uint minor = 0)
+    {
+        if (type is not (FileMode16.CharDevice or FileMode16.BlockDevice or FileMode16.Fifo or FileMode16.Socket))
+            throw new ArgumentException("a node is a device, a fifo or a socket", nameof(type));
+        bool device = type is FileMode16.CharDevice or FileMode16.BlockDevice;
+        lock (Volume.Gate) Create(path, type, mode, device: device ? major << 18 | minor & 0x3FFFF : 0);
+    }
+
+    /// <summary>Gives an existing file another name.</summary>
+    public void CreateHardLink(string path, string existing)
+    {
+        lock (Volume.Gate)
+        {
+            (Inode parent, byte[] name) = ResolveParent(path);
+            _names.Link(parent, name, Resolve(existing, followLink: false));
+        }
+    }
+
+    /// <summary>Removes a name that is no directory; the file goes with its last name and its last open handle.</summary>
+    public void DeleteFile(string path)
+    {
+        lock (Volume.Gate)
+        {
+            (Inode parent, byte[] name) = ResolveParent(path);
+            _names.Remove(parent, name, directory: false);
+        }
+    }
+
+    /// <summary>Removes a directory.</summary>
+    /// <param name="recursive">With everything in it, name by name; otherwise it must be empty.</param>
+    public void DeleteDirectory(string path, bool recursive = false)
+    {
+        lock (Volume.Gate)
+        {
+            if (recursive)
+            {
+                // Depth first without recursion: a hostile tree is as deep as it likes.
+                Stack<(string Path, bool Listed)> stack = new([(path, false)]);
+                while (stack.TryPop(out (string Path, bool Listed) at))
+                {
+                    if (at.Listed)
+                    {
+                        if (at.Path != path) DeleteDirectory(at.Path);
+                        continue;
+                    }
+                    stack.Push((at.Path, true));
+                    foreach (DirectoryItem item in List(at.Path))
+                    {
+                        string child = at.Path.TrimEnd('/') + "/" + item.Name;
+                        if (item.Type == DirectoryFileType.Directory) stack.Push((child, false));
+                        else DeleteFile(child);
+                    }
+                }
+            }
+            (Inode parent, byte[] name) = ResolveParent(path);
+            _names.Remove(parent, name, directory: true);
+        }
+    }
+
+    /// <summary>Gives a file or directory another name; whatever has that name is replaced, if it may be.</summary>
+    /// <param name="noReplace">Fail with EEXIST instead (RENAME_NOREPLACE).</param>
+    public void Rename(string from, string to, bool noReplace = false)
+    {
+        lock (Volume.Gate)
+        {
+            (Inode source, byte[] name) = ResolveParent(from);
+            (Inode target, byte[] newName) = ResolveParent(to);
+            _names.Rename(source, name, target, newName, noReplace);
+        }
+    }
+
+    /// <summary>What a symlink points to.</summary>
+    public string ReadLink(string path)
+    {
+        lock (Volume.Gate) return Encoding.UTF8.GetString(_names.ReadTarget(Resolve(path, followLink: false)));
+    }
+
+    /// <summary>Changes permission bits, owner or times; null leaves a value as it is.</summary>
+    public void SetAttributes(string path, ushort? mode = null, uint? uid = null, uint? gid = null,
+        Timestamp? accessed = null, Timestamp? modified = null, bool followLink = true)
+    {
+        lock (Volume.Gate)
+        {
+            Volume.RequireWritable();
+            Inode inode = Resolve(path, followLink);
+            Volume.Run(tx =>
+            {
+                ref InodeCore core = ref inode.Modify(tx);
+                bool big = core.Has(InodeFlags2.BigTime);
+                if (mode is ushort bits) core.Mode = (ushort)(core.Type | bits & FileMode16.PermissionMask);
+                if (uid is uint user) core.Uid = user;
+                if (gid is uint group) core.Gid = group;
+                if (accessed is Timestamp a) core.AccessTime = a.Encode(big);
+                if (modified is Timestamp m) core.ModifyTime = m.Encode(big);
+                core.ChangeTime = Volume.Clock().Encode(big);
+                core.ChangeCount = core.ChangeCount + 1;
+            });
+        }
+    }
+
+    /// <summary>Makes a file that shares every block of another one: no data is copied.</summary>
+    /// <param name="to">Must not exist.</param>
+    public void Clone(string from, string to)
+    {
+        using XfsFile source = OpenFile(from);
+        Entry entry = GetEntry(from, followLink: true);
+        using XfsFile clone = CreateFile(to, (ushort)(entry.Mode & FileMode16.PermissionMask), mustBeNew: true);
+        clone.CloneRange(source, 0, 0, 0);
+    }
+
+    /// <summary>Makes everything done so far durable.</summary>
+    /// <exception cref="XfsShutdownException">The device failed: nothing can be written any more.</exception>
+    public void Flush()
+    {
+        lock (Volume.Gate) Volume.Flush();
+    }
+
+    /// <summary>Writes everything home and marks the image clean.</summary>
+    public void Dispose() => Volume.Dispose();
+
+    /// <summary>Opens an inode by its number, whatever its names.</summary>
+    internal Inode Inode(InodeNumber number) => Volume.Inodes.Get(number);
+
+    private InodeNumber Create(string path, ushort type, ushort mode, byte[]? target = null, uint device = 0)
+    {
+        (Inode parent, byte[] name) = ResolveParent(path);
+        return _names.Create(parent, name, new NewInode((ushort)(type | mode & FileMode16.PermissionMask), Owner.Uid, Owner.Gid, device), target);
+    }
+
+    private Entry Describe(Inode inode)
+    {
+        ref readonly InodeCore core = ref inode.Core;
+        bool big = core.Has(InodeFlags2.BigTime);
+        uint device = 0;
+        if (core.Type is FileMode16.CharDevice or FileMode16.BlockDevice)
+            device = System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(inode.Fork(ForkKind.Data));
+        return new Entry
+        {
+            Inode = inode.Number, Mode = core.Mode, Uid = core.Uid, Gid = core.Gid, LinkCount = core.LinkCount,
+            Length = (long)core.FileSize.Value, Blocks = core.BlockCount, Generation = core.Generation, ProjectId = core.ProjectId,
+            Accessed = Timestamp.Decode(core.AccessTime, big), Modified = Timestamp.Decode(core.ModifyTime, big),
+            Changed = Timestamp.Decode(core.ChangeTime, big), Created = Timestamp.Decode(core.CreateTime, big),
+            Flags = core.Flags, Flags2 = core.Flags2, DataFormat = core.Format, ExtentCount = core.ExtentCount,
+            DeviceMajor = device >> 18, DeviceMinor = device & 0x3FFFF,
+        };
+    }
+
+    private (Inode Parent, byte[] Name) ResolveParent(string path)
+    {
+        string trimmed = path.TrimEnd('/');
+        int slash = trimmed.LastIndexOf('/');
+        string name = trimmed[(slash + 1)..];
+        if (name.Length == 0) throw new XfsException(Errno.EBUSY, "the root directory has no name");
+        return (Resolve(slash <= 0 ? "/" : trimmed[..slash], followLink: true), Encoding.UTF8.GetBytes(name));
+    }
+
+    /// <summary>Walks a path from the root; at most 40 symlinks are followed.</summary>
+    internal Inode Resolve(string path, bool followLink)
+    {
+        Volume.Cache.Trim();
+        Inode at = Volume.Inodes.Get(Volume.Root);
+        Stack<string> rest = new(path.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse());
+        int links = 0;
+        while (rest.TryPop(out string? step))
+        {
+            if (step == ".") continue;
+            DirectoryStorage directory = _names.Open(at);
+            if (!Directory.TryLookup(directory, Encoding.UTF8.GetBytes(step), out InodeNumber number, out _))
+                throw new XfsException(Errno.ENOENT, $"'{path}' does not exist");
+            Inode next = Volume.Inodes.Get(number);
+            if (!next.Core.IsSymlink || (rest.Count == 0 && !followLink))
+            {
+                at = next;
+                continue;
+            }
+            if (++links > 40) throw new XfsException(Errno.ELOOP, $"'{path}' leads through more than 40 symlinks");
+            string target = Encoding.UTF8.GetString(_names.ReadTarget(next));
+            foreach (string one in target.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse()) rest.Push(one);
+            if (target.StartsWith('/')) at = Volume.Inodes.Get(Volume.Root);
+        }
+        return at;
+    }
+
+    private static bool IsDots(ReadOnlySpan<byte> name) => name is [(byte)'.'] or [(byte)'.', (byte)'.'];
+}

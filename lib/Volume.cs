@@ -1,0 +1,311 @@
+using ImageFs.Allocation;
+using ImageFs.Dax;
+using ImageFs.Devices;
+using ImageFs.Extents;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Journal;
+using ImageFs.Metadata;
+using ImageFs.Transactions;
+
+namespace ImageFs;
+
+/// <summary>
+/// A mounted file system: the device, the metadata gate, the journal, the groups and the inodes in use. Everything above
+/// works through it; it alone knows the order of mount, recovery and unmount.
+/// </summary>
+/// <remarks>
+/// <see cref="Gate"/> is held for every operation: one metadata writer at a time. A transaction never waits for anything
+/// while it runs; checkpoints happen between transactions.
+/// </remarks>
+internal sealed class Volume : IDisposable
+{
+    private readonly BlockDevice _device;
+    private readonly bool _ownsDevice;
+    private readonly Dictionary<ulong, OpenInode> _open = [];
+    private bool _disposed;
+
+    private Volume(BlockDevice device, bool ownsDevice, Geometry geometry, RecoveryResult recovery, bool writable, string readOnlyReason)
+    {
+        _ownsDevice = ownsDevice;
+        _device = device;
+        Recovery = recovery;
+        IsWritable = writable;
+        ReadOnlyReason = readOnlyReason;
+        // A reader of a dirty image keeps looking through the overlay; a writer has applied it.
+        Data = writable || recovery.WasClean ? device : recovery.View;
+        Cache = new MetadataCache(Data, geometry);
+        Groups = new AllocationGroups(Cache);
+        Inodes = new InodeStore(Cache);
+        InodeAllocator = new InodeAllocator(Groups);
+        Unlinked = new UnlinkedLists(Groups, Inodes);
+        Map = new BlockMap(Groups);
+        Cache.Head = recovery.Position.HeadLsn;
+        if (!writable) return;
+        Journal = new Journal.Journal(device, Cache, recovery.Position.HeadCycle, recovery.Position.Head, recovery.WasClean)
+        {
+            Durable = Groups.Busy.Clear,
+        };
+    }
+
+    /// <summary>Held by every operation.</summary>
+    public Lock Gate { get; } = new();
+
+    /// <summary>Where file data is read and written.</summary>
+    public BlockDevice Data { get; }
+
+    public Geometry Geometry => Cache.Geometry;
+    public MetadataCache Cache { get; }
+    public AllocationGroups Groups { get; }
+    public InodeStore Inodes { get; }
+    public InodeAllocator InodeAllocator { get; }
+    public UnlinkedLists Unlinked { get; }
+    public BlockMap Map { get; }
+    public Journal.Journal? Journal { get; }
+    public RecoveryResult Recovery { get; }
+    public bool IsWritable { get; }
+
+    /// <summary>Why the volume is read-only, in words; empty when that was asked for or when it is not.</summary>
+    public string ReadOnlyReason { get; }
+
+    /// <summary>Source of "now"; tests set it.</summary>
+    public Func<Timestamp> Clock { get; set; } = () => Timestamp.Now;
+
+    /// <summary>The root directory.</summary>
+    public InodeNumber Root => new(Geometry.Superblock.RootInode);
+
+    /// <summary>
+    /// Reads the superblock, replays the log if it is dirty, and finishes what a crash left: inodes without a name, blocks
+    /// staged for copy-on-write.
+    /// </summary>
+    /// <exception cref="CorruptionException">Not an XFS image, or a damaged one.</exception>
+    /// <exception cref="XfsUnsupportedException">A feature that is refused by name.</exception>
+    public static Volume Mount(BlockDevice device, bool write, bool ownsDevice = true)
+    {
+        Geometry geometry = ReadSuperblock(device);
+        SuperblockVerifier.Verdict verdict = SuperblockVerifier.Judge(geometry.Superblock);
+        if (verdict.Level == Support.Refused) throw new XfsUnsupportedException($"this XFS image is not supported: {verdict.Reason}");
+        if (write && verdict.Level != Support.Write) throw new XfsUnsupportedException($"this XFS image can only be read: {verdict.Reason}");
+        if (write && !device.CanWrite) throw new XfsException(Errno.EROFS, "the device was opened for reading only");
+        if (device.Length < geometry.DeviceBytes)
+            throw new CorruptionException("superblock", "byte 0", $"the file system has {geometry.DeviceBytes} bytes, the image only {device.Length}: it was truncated");
+
+        RecoveryResult recovery = ImageFs.Journal.Recovery.Replay(device, geometry);
+        recovery.RequireNoPendingIntents();
+        geometry = recovery.Geometry;
+        if (write && !recovery.WasClean)
+        {
+            recovery.View.Apply();
+            LogTail.ClearStale(device, geometry, recovery.Position);
+        }
+        Volume volume = new(device, ownsDevice, geometry, recovery, write, write ? "" : verdict.Reason);
+        if (write && !recovery.WasClean) volume.FinishRecovery();
+        return volume;
+    }
+
+    /// <summary>The geometry of an image, or the reason why it has none.</summary>
+    internal static Geometry ReadSuperblock(BlockDevice device)
+    {
+        byte[] first = new byte[(int)Math.Min(device.Length, 32768)];
+        if (first.Length < 512) throw new CorruptionException("superblock", "byte 0", $"the image has only {device.Length} bytes");
+        device.Read(0, first);
+        if (SuperblockVerifier.VerifyLayout(first) is Fault fault) throw new CorruptionException("superblock", "byte 0", fault.ToString());
+        ref readonly Superblock sb = ref Superblock.At(first);
+        if (sb.Version != 5) throw new XfsUnsupportedException($"this XFS image is version {sb.Version}; only version 5 is supported");
+        ReadOnlySpan<byte> sector = first.AsSpan(0, Math.Min(first.Length, sb.SectorSize));
+        if (!Crc32c.IsValid(sector, Superblock.CrcOffset))
+            throw new CorruptionException("superblock", "byte 0", $"crc: found 0x{sb.Crc.Value:x8}, the sector's checksum is 0x{Crc32c.Compute(sector, Superblock.CrcOffset):x8}", Errno.EBADMSG);
+        return new Geometry(sb);
+    }
+
+    /// <summary>Throws unless the volume may be changed now.</summary>
+    public void RequireWritable()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (Journal is null) throw new XfsException(Errno.EROFS, ReadOnlyReason.Length == 0 ? "the image was opened for reading only" : $"the image can only be read: {ReadOnlyReason}");
+        Journal.CheckAlive();
+    }
+
+    /// <summary>
+    /// Runs one transaction. If space is missing only because freed blocks wait for a checkpoint, or is staged for writes that
+    /// never came, makes it available and runs it once more.
+    /// </summary>
+    public T Run<T>(Func<Transaction, T> work)
+    {
+        RequireWritable();
+        for (int attempt = 0; ; attempt++)
+        {
+            Cache.Trim();
+            Groups.MissedBusy = false;
+            Transaction tx = new(Cache, Journal!);
+            try
+            {
+                T result = work(tx);
+                List<FreedExtent> freed = tx.Freed;
+                if (freed.Count > 0) tx.WhenCommitted(() => Groups.Busy.Add(freed));
+                tx.Commit();
+                return result;
+            }
+            catch (XfsNoSpaceException) when (attempt < 2)
+            {
+                tx.Abort();
+                if (attempt == 0 && Groups.Busy.Any) Journal!.Checkpoint();
+                else if (!CollectCow()) throw;
+                else Journal!.Checkpoint();
+            }
+            catch (Exception why)
+            {
+                tx.Abort();
+                if (why is InvariantException) Journal!.ShutDown(why);
+                throw;
+            }
+        }
+    }
+
+    /// <inheritdoc cref="Run{T}"/>
+    public void Run(Action<Transaction> work) => Run(tx =>
+    {
+        work(tx);
+        return true;
+    });
+
+    /// <summary>What is known of an inode that is open or has staged blocks; made on first use.</summary>
+    public OpenInode Hold(InodeNumber number)
+    {
+        if (!_open.TryGetValue(number.Value, out OpenInode? inode)) _open[number.Value] = inode = new OpenInode(this, Inodes.Get(number));
+        inode.Holders++;
+        return inode;
+    }
+
+    /// <summary>The opposite of <see cref="Hold"/>: the last holder frees staged blocks, and the inode itself if it has no name.</summary>
+    public void Release(OpenInode inode)
+    {
+        if (--inode.Holders > 0) return;
+        _open.Remove(inode.Inode.Number.Value);
+        if (Journal is null || Journal.Failure is not null) return;
+        inode.Cow.CancelAll();
+        if (inode.Inode.Core.Mode != 0 && inode.Inode.Core.LinkCount == 0) new FileData(this).Inactivate(inode.Inode);
+    }
+
+    /// <summary>True while somebody has the inode open.</summary>
+    public bool IsHeld(InodeNumber number) => _open.ContainsKey(number.Value);
+
+    /// <summary>Frees blocks staged for copy-on-write that no write waits for.</summary>
+    /// <returns>True if there were any.</returns>
+    public bool CollectCow()
+    {
+        bool any = false;
+        foreach (OpenInode inode in _open.Values) any |= inode.Cow.CancelAll();
+        return any;
+    }
+
+    /// <summary>Makes everything done so far durable.</summary>
+    public void Flush()
+    {
+        if (Journal is not null) Journal.Checkpoint();
+    }
+
+    /// <summary>After a replay: frees inodes that lost their last name, and blocks whose copy-on-write never ended.</summary>
+    private void FinishRecovery()
+    {
+        FileData data = new(this);
+        for (uint ag = 0; ag < Geometry.AgCount; ag++)
+        {
+            AllocationGroup group = Groups[new AgNumber(ag)];
+            uint most = group.Agi.Count;
+            for (uint done = 0; Unlinked.First(group) is Inode inode; done++)
+            {
+                if (done > most) throw group.Corrupt("AGI", "the unlinked lists do not end");
+                if (inode.Core.Mode == 0 || inode.Core.LinkCount != 0)
+                    throw inode.Corrupt($"is on an unlinked list with mode 0{Convert.ToString(inode.Core.Mode.Value, 8)} and {inode.Core.LinkCount} links");
+                data.Inactivate(inode);
+            }
+            while (ReferenceCounts.FirstStaged(group, out AgBlock start, out uint length))
+                Run(tx =>
+                {
+                    ReferenceCounts.RemoveStaging(tx, group, start, length);
+                    group.FreeSpace.Free(tx, start, length);
+                });
+        }
+    }
+
+    /// <summary>Blocks free for anybody: free extents, the free lists and what the free-space trees hold beyond their roots.</summary>
+    /// <remarks>sb_fdblocks.</remarks>
+    public (ulong FreeBlocks, ulong Inodes, ulong FreeInodes) Count()
+    {
+        ulong free = 0, inodes = 0, freeInodes = 0;
+        for (uint ag = 0; ag < Geometry.AgCount; ag++)
+        {
+            ref readonly Agf agf = ref Groups[new AgNumber(ag)].Agf;
+            free += (ulong)agf.FreeBlocks.Value + agf.FreeListCount + agf.BtreeBlocks;
+            ref readonly Agi agi = ref Groups[new AgNumber(ag)].Agi;
+            inodes += agi.Count;
+            freeInodes += agi.FreeCount;
+        }
+        return (free, inodes, freeInodes);
+    }
+
+    /// <summary>Writes everything home, makes the superblock's counters exact, and marks the log clean.</summary>
+    public void Dispose()
+    {
+        lock (Gate)
+        {
+            if (_disposed) return;
+            try
+            {
+                if (Journal is { Failure: null } journal) Unmount(journal);
+            }
+            finally
+            {
+                _disposed = true;
+                if (_ownsDevice) _device.Dispose();
+            }
+        }
+    }
+
+    private void Unmount(Journal.Journal journal)
+    {
+        foreach (OpenInode inode in _open.Values.ToArray())
+        {
+            inode.Holders = 1;
+            Release(inode);
+        }
+        if (!journal.IsDirty) return;
+        Run(tx =>
+        {
+            (ulong free, ulong inodes, ulong freeInodes) = Count();
+            MetadataBuffer buffer = tx.Read(0, Geometry.SectorSize, BlockKind.Superblock);
+            ref Superblock sb = ref Superblock.At(tx.Modify(buffer));
+            sb.FreeDataBlocks = free;
+            sb.InodeCount = inodes;
+            sb.FreeInodes = freeInodes;
+        });
+        journal.Unmount();
+    }
+
+    /// <summary>Lets go of the device without writing anything: what a power cut does.</summary>
+    internal void Abandon()
+    {
+        _disposed = true;
+        Journal?.ShutDown(new XfsException(Errno.EIO, "the volume was abandoned"));
+        if (_ownsDevice) _device.Dispose();
+    }
+}
+
+/// <summary>An inode somebody has open, with what exists of it only in memory.</summary>
+internal sealed class OpenInode
+{
+    internal OpenInode(Volume volume, Inode inode)
+    {
+        Inode = inode;
+        Cow = new CowFork(volume, inode);
+    }
+
+    public Inode Inode { get; }
+
+    /// <summary>Blocks reserved for copy-on-write.</summary>
+    public CowFork Cow { get; }
+
+    /// <summary>Handles that refer to it.</summary>
+    public int Holders { get; set; }
+}

@@ -1,0 +1,178 @@
+using ImageFs.Allocation;
+using ImageFs.Dax;
+using ImageFs.Extents;
+using ImageFs.Format;
+using ImageFs.Inodes;
+
+namespace ImageFs;
+
+/// <summary>An open regular file. It stays usable after its last name is gone; its blocks are freed when it is closed then.</summary>
+public sealed class XfsFile : IDisposable
+{
+    private readonly FileSystem _fileSystem;
+    private readonly OpenInode _inode;
+    private bool _disposed;
+
+    internal XfsFile(FileSystem fileSystem, OpenInode inode, bool canWrite)
+    {
+        _fileSystem = fileSystem;
+        _inode = inode;
+        CanWrite = canWrite;
+    }
+
+    private Volume Volume => _fileSystem.Volume;
+
+    /// <summary>Opened for writing.</summary>
+    public bool CanWrite { get; }
+
+    /// <summary>Its inode's number.</summary>
+    public InodeNumber Inode => _inode.Inode.Number;
+
+    /// <summary>Bytes.</summary>
+    public long Length
+    {
+        get
+        {
+            lock (Volume.Gate) return (long)Checked().Inode.Core.FileSize.Value;
+        }
+    }
+
+    /// <summary>Blocks the file's data occupies, metadata of its extents included, in bytes.</summary>
+    public long AllocatedBytes
+    {
+        get
+        {
+            lock (Volume.Gate) return (long)Checked().Inode.Core.BlockCount.Value << _fileSystem.Geometry.BlockLog;
+        }
+    }
+
+    /// <summary>Blocks reserved for copy-on-write and not part of the file, in bytes.</summary>
+    public long StagedBytes
+    {
+        get
+        {
+            lock (Volume.Gate) return (long)Checked().Cow.Blocks << _fileSystem.Geometry.BlockLog;
+        }
+    }
+
+    /// <summary>Reads up to the end of the file.</summary>
+    /// <param name="offset">Bytes from the start.</param>
+    /// <returns>Bytes read; fewer than asked for only at the end of the file.</returns>
+    public int Read(long offset, Span<byte> destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        lock (Volume.Gate)
+        {
+            Volume.Cache.Trim();
+            return _fileSystem.Files.Read(Checked().Inode, offset, destination);
+        }
+    }
+
+    /// <summary>The whole file.</summary>
+    /// <exception cref="XfsException">EFBIG: it does not fit an array.</exception>
+    public byte[] ReadAll()
+    {
+        long length = Length;
+        if (length > Array.MaxLength) throw new XfsException(Errno.EFBIG, $"{length} bytes do not fit an array");
+        byte[] bytes = new byte[length];
+        int read = Read(0, bytes);
+        return read == bytes.Length ? bytes : bytes[..read];
+    }
+
+    /// <summary>Writes anywhere. The file grows as needed; a gap becomes a hole. Shared blocks are copied first.</summary>
+    /// <exception cref="XfsNoSpaceException">No room; what lies before the shortage has been written, the rest is as it was.</exception>
+    public void Write(long offset, ReadOnlySpan<byte> data)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        lock (Volume.Gate) _fileSystem.Files.Write(Writable(), offset, data);
+    }
+
+    /// <summary>Grows the file with zeros or cuts it off.</summary>
+    public void SetLength(long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        lock (Volume.Gate) _fileSystem.Files.SetLength(Writable(), length);
+    }
+
+    /// <summary>Lets a range of this file share the blocks of a range of another one, or of itself (FICLONERANGE).</summary>
+    /// <param name="source">A file of the same image.</param>
+    /// <param name="sourceOffset">A multiple of the block size.</param>
+    /// <param name="offset">A multiple of the block size.</param>
+    /// <param name="length">A multiple of the block size, unless it ends the source; 0 means to the end of the source.</param>
+    /// <exception cref="XfsException">EINVAL, EPERM, EBADF, EXDEV, EOPNOTSUPP, ENOSPC as FICLONERANGE gives them.</exception>
+    public void CloneRange(XfsFile source, long sourceOffset, long offset, long length, CancellationToken cancellation = default)
+    {
+        RequireSameVolume(source);
+        lock (Volume.Gate) _fileSystem.Remapper.Clone(source.Checked(), sourceOffset, Writable(), offset, length, cancellation);
+    }
+
+    /// <summary>Compares a range of this file with one of another, byte by byte, and shares the blocks if they are equal.</summary>
+    /// <inheritdoc cref="CloneRange"/>
+    public DedupeResult DedupeRange(XfsFile source, long sourceOffset, long offset, long length)
+    {
+        RequireSameVolume(source);
+        lock (Volume.Gate) return _fileSystem.Remapper.Dedupe(source.Checked(), sourceOffset, Writable(), offset, length);
+    }
+
+    /// <summary>Where the file's bytes lie; holes are left out, parts that are shared are listed apart.</summary>
+    public IReadOnlyList<FileExtent> GetExtents()
+    {
+        lock (Volume.Gate)
+        {
+            Inode inode = Checked().Inode;
+            Geometry g = _fileSystem.Geometry;
+            List<FileExtent> extents = [];
+            Volume.Map.Walk(inode, ForkKind.Data, default, extent =>
+            {
+                AllocationGroup group = Volume.Groups.Of(extent.Start);
+                for (Extent rest = extent; rest.Length > 0; rest = BlockMap.Slice(rest, rest.Offset + (ulong)(extents[^1].Length >> g.BlockLog), rest.End))
+                {
+                    uint alike = rest.Length;
+                    bool shared = inode.Core.Has(InodeFlags2.Reflink) && ReferenceCounts.IsShared(group, g.BlockInAg(rest.Start), ref alike);
+                    extents.Add(new FileExtent((long)(rest.Offset.Value << g.BlockLog), (long)alike << g.BlockLog, g.ByteOffset(rest.Start), rest.Unwritten, shared));
+                }
+                return true;
+            });
+            return extents;
+        }
+    }
+
+    /// <summary>Makes the file, and everything done before, durable.</summary>
+    public void Flush()
+    {
+        lock (Volume.Gate)
+        {
+            Checked();
+            Volume.Flush();
+        }
+    }
+
+    /// <summary>Closes the file; what was written becomes durable with the next flush of the volume.</summary>
+    public void Dispose()
+    {
+        lock (Volume.Gate)
+        {
+            if (_disposed) return;
+            _disposed = true;
+            Volume.Release(_inode);
+        }
+    }
+
+    internal OpenInode Checked()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _inode;
+    }
+
+    private OpenInode Writable()
+    {
+        OpenInode inode = Checked();
+        if (!CanWrite) throw new XfsException(Errno.EBADF, "the file was opened for reading only");
+        return inode;
+    }
+
+    private void RequireSameVolume(XfsFile source)
+    {
+        if (source._fileSystem != _fileSystem) throw new XfsException(Errno.EXDEV, "the files are in different images");
+    }
+}

@@ -1,0 +1,471 @@
+using System.Buffers;
+using ImageFs.Allocation;
+using ImageFs.Extents;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Transactions;
+
+namespace ImageFs.Dax;
+
+/// <summary>
+/// Bytes of files: read, write, truncate. Data first, then one transaction that makes it reachable: new blocks are written
+/// before anything points at them, shared blocks are never written at all.
+/// </summary>
+/// <remarks>
+/// What a write does depends on what is under it:
+/// <code>
+///   hole                allocate, write (edges zeroed), map
+///   unwritten           write (edges zeroed), convert exactly the blocks written
+///   written, private    write in place
+///   written, shared     reserve in the CoW fork, copy the edges, write, remap exactly the blocks written
+/// </code>
+/// A failed write leaves the mapping of its range as it was.
+/// </remarks>
+internal sealed class FileData(Volume volume)
+{
+    /// <summary>Extents unmapped in one transaction.</summary>
+    private const int ExtentsPerTransaction = 16;
+
+    /// <summary>Bytes written to new blocks in one transaction.</summary>
+    private const int WriteUnit = 8 << 20;
+
+    private Geometry Geometry => volume.Geometry;
+    private BlockMap Map => volume.Map;
+    private long BlockSize => Geometry.BlockSize;
+
+    private FileBlock BlockOf(long offset) => new((ulong)offset >> Geometry.BlockLog);
+    private FileBlock BlockUp(long offset) => new(((ulong)offset + (ulong)BlockSize - 1) >> Geometry.BlockLog);
+    private long Bytes(FileBlock block) => (long)(block.Value << Geometry.BlockLog);
+
+    /// <summary>Reads up to the end of the file; holes and unwritten blocks are zeros.</summary>
+    /// <returns>Bytes read, 0 at or behind the end.</returns>
+    public int Read(Inode inode, long offset, Span<byte> destination)
+    {
+        long size = (long)inode.Core.FileSize.Value;
+        if (offset >= size) return 0;
+        if (destination.Length > size - offset) destination = destination[..(int)(size - offset)];
+        ReadMapped(inode, offset, destination);
+        return destination.Length;
+    }
+
+    /// <summary>Reads a range whatever the file's size.</summary>
+    internal void ReadMapped(Inode inode, long offset, Span<byte> destination)
+    {
+        while (!destination.IsEmpty)
+        {
+            FileBlock block = BlockOf(offset);
+            bool mapped = Map.TryFind(inode, ForkKind.Data, block, out Extent extent);
+            long until;
+            if (mapped && extent.Offset <= block)
+            {
+                until = Math.Min(Bytes(extent.End), offset + destination.Length);
+                Span<byte> piece = destination[..(int)(until - offset)];
+                if (extent.Unwritten) piece.Clear();
+                else volume.Data.Read(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), piece);
+            }
+            else
+            {
+                until = mapped ? Math.Min(Bytes(extent.Offset), offset + destination.Length) : offset + destination.Length;
+                destination[..(int)(until - offset)].Clear();
+            }
+            destination = destination[(int)(until - offset)..];
+            offset = until;
+        }
+    }
+
+    /// <summary>Writes anywhere; the file grows as needed and what lies between its old end and the write reads as zeros.</summary>
+    /// <exception cref="XfsNoSpaceException">No room: what was written before the shortage stays, the rest is as it was.</exception>
+    public void Write(OpenInode file, long offset, ReadOnlySpan<byte> data)
+    {
+        volume.RequireWritable();
+        if (data.IsEmpty) return;
+        if (offset < 0 || offset > Geometry.MaxFileSize - data.Length || BlockUp(offset + data.Length).Value > FileBlock.Limit)
+            throw new XfsException(Errno.EFBIG, $"a write of {data.Length} bytes at {offset} ends beyond the largest file");
+        long size = (long)file.Inode.Core.FileSize.Value;
+        if (offset > size) ZeroMapped(file, size, offset);
+        while (!data.IsEmpty)
+        {
+            int done = WritePiece(file, offset, data);
+            offset += done;
+            data = data[done..];
+        }
+    }
+
+    /// <summary>Writes as much as one mapping allows.</summary>
+    private int WritePiece(OpenInode file, long offset, ReadOnlySpan<byte> data)
+    {
+        Inode inode = file.Inode;
+        FileBlock block = BlockOf(offset), end = BlockUp(offset + data.Length);
+        bool mapped = Map.TryFind(inode, ForkKind.Data, block, out Extent extent);
+        if (!mapped || extent.Offset > block)
+            return WriteHole(inode, offset, data, mapped && extent.Offset < end ? extent.Offset : end);
+
+        extent = BlockMap.Slice(extent, block, end);
+        int length = (int)Math.Min(data.Length, Bytes(extent.End) - offset);
+        data = data[..length];
+        if (extent.Unwritten)
+        {
+            WriteRun(extent, offset, data, source: null);
+            volume.Run(tx =>
+            {
+                Map.SetUnwritten(tx, inode, extent, unwritten: false);
+                Touch(tx, inode, offset + length);
+            });
+            return length;
+        }
+
+        if (inode.Core.Has(InodeFlags2.Reflink))
+        {
+            AllocationGroup group = volume.Groups.Of(extent.Start);
+            uint alike = extent.Length;
+            bool shared = ReferenceCounts.IsShared(group, Geometry.BlockInAg(extent.Start), ref alike);
+            // A reservation left over from earlier sharing is used up, even where nobody shares any more.
+            bool reserved = file.Cow.TryFind(block, out Extent reservation);
+            ulong until = Math.Min(extent.Offset.Value + alike, reserved ? reservation.End.Value : file.Cow.NextStart(block, extent.End).Value);
+            extent = extent with { Length = (uint)(until - extent.Offset.Value) };
+            length = (int)Math.Min(length, Bytes(extent.End) - offset);
+            data = data[..length];
+            if (shared || reserved) return WriteCow(file, extent, offset, data, sizeAfter: null);
+        }
+        volume.Data.Write(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), data);
+        volume.Journal!.NoteData();
+        volume.Run(tx => Touch(tx, inode, offset + length));
+        return length;
+    }
+
+    private int WriteHole(Inode inode, long offset, ReadOnlySpan<byte> data, FileBlock end)
+    {
+        FileBlock block = BlockOf(offset);
+        // The transaction's delegate cannot hold a span; the data is written inside it because only it knows where.
+        int most = (int)Math.Min(Math.Min(data.Length, Bytes(end) - offset), WriteUnit);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(most);
+        end = BlockUp(offset + most);
+        try
+        {
+            data[..most].CopyTo(bytes);
+            return volume.Run(tx =>
+            {
+                FsBlock goal = Map.TryFindLast(inode, ForkKind.Data, block, out Extent before) ? before.Start + before.Length : NearInode(inode);
+                uint wanted = (uint)Math.Min(end - block, Extent.MaxLength);
+                FsBlock start = SpaceAllocator.Allocate(tx, volume.Groups, goal, 1, wanted, metadata: false, out uint length);
+                Extent extent = new(block, start, length, Unwritten: false);
+                int piece = (int)Math.Min(most, Bytes(extent.End) - offset);
+                WriteRun(extent, offset, bytes.AsSpan(0, piece), source: null);
+                Map.Map(tx, inode, ForkKind.Data, extent);
+                Touch(tx, inode, offset + piece);
+                return piece;
+            });
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    /// <summary>Copy-on-write: reserve, fill the reserved blocks (edges from the shared ones), remap what was filled.</summary>
+    /// <param name="extent">The shared blocks under the write.</param>
+    /// <param name="sizeAfter">Size the file gets in the same transaction; null to grow it to the write's end.</param>
+    private int WriteCow(OpenInode file, in Extent extent, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
+    {
+        Inode inode = file.Inode;
+        Extent reserved = file.Cow.Reserve(extent.Offset, extent.End, extent.Start);
+        int length = (int)Math.Min(data.Length, Bytes(reserved.End) - offset);
+        Extent old = BlockMap.Slice(extent, reserved.Offset, reserved.End);
+        Extent filled = reserved with { Unwritten = false };
+        file.Cow.IsPinned = true;
+        try
+        {
+            WriteRun(filled, offset, data[..length], old, (long)inode.Core.FileSize.Value);
+            volume.Run(tx =>
+            {
+                Unmap(tx, inode, old);
+                file.Cow.Take(tx, reserved);
+                Map.Map(tx, inode, ForkKind.Data, filled);
+                if (sizeAfter is long size) SetSize(tx, inode, size); else Touch(tx, inode, offset + length);
+            });
+        }
+        catch (XfsException) when (volume.Journal!.Failure is null)
+        {
+            file.Cow.IsPinned = false;
+            file.Cow.Cancel(reserved.Offset, reserved.End);
+            throw;
+        }
+        finally
+        {
+            file.Cow.IsPinned = false;
+        }
+        return length;
+    }
+
+    /// <summary>
+    /// Fills a run of new blocks that nothing points at yet: the data, and at the edges what was there before, or zeros.
+    /// </summary>
+    /// <param name="source">The blocks the run replaces, read for the edges only; null for zeros.</param>
+    /// <param name="sourceEnd">Bytes of the file: beyond it the source is not copied but zeroed.</param>
+    private void WriteRun(in Extent run, long offset, ReadOnlySpan<byte> data, Extent? source, long sourceEnd = 0)
+    {
+        long start = Bytes(run.Offset), end = Bytes(run.End), device = Geometry.ByteOffset(run.Start);
+        int head = (int)(offset - start), tail = (int)(end - offset - data.Length);
+        volume.Journal!.NoteData();
+        if (head == 0 && tail == 0)
+        {
+            volume.Data.Write(device, data);
+            return;
+        }
+        // Whole blocks in the middle go straight out; the first and last block are put together.
+        byte[] edge = ArrayPool<byte>.Shared.Rent((int)BlockSize);
+        try
+        {
+            void Fill(Span<byte> bytes, long at)
+            {
+                bytes.Clear();
+                if (source is not Extent old) return;
+                long count = Math.Min(bytes.Length, sourceEnd - at);
+                if (count > 0) volume.Data.Read(Geometry.ByteOffset(old.Start) + (at - Bytes(old.Offset)), bytes[..(int)count]);
+            }
+            Span<byte> block = edge.AsSpan(0, (int)BlockSize);
+            if (head > 0)
+            {
+                int inside = (int)Math.Min(BlockSize - head, data.Length);
+                Fill(block[..head], start);
+                data[..inside].CopyTo(block[head..]);
+                if (head + inside < BlockSize) Fill(block[(head + inside)..], start + head + inside);
+                volume.Data.Write(device, block);
+                data = data[inside..];
+                device += BlockSize;
+                start += BlockSize;
+                if (start == end) return;
+            }
+            int whole = data.Length / (int)BlockSize * (int)BlockSize;
+            if (whole > 0) volume.Data.Write(device, data[..whole]);
+            data = data[whole..];
+            device += whole;
+            start += whole;
+            if (start == end) return;
+            data.CopyTo(block);
+            Fill(block[data.Length..], start + data.Length);
+            volume.Data.Write(device, block);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(edge);
+        }
+    }
+
+    /// <summary>Before something is mapped behind the file's end: what lies between must read as zeros.</summary>
+    internal void Extend(OpenInode file, long offset)
+    {
+        long size = (long)file.Inode.Core.FileSize.Value;
+        if (offset > size) ZeroMapped(file, size, offset);
+    }
+
+    /// <summary>Makes written blocks in a range read as zeros; holes and unwritten blocks do already. The size does not change.</summary>
+    private void ZeroMapped(OpenInode file, long from, long to)
+    {
+        Inode inode = file.Inode;
+        while (from < to)
+        {
+            if (!Map.TryFind(inode, ForkKind.Data, BlockOf(from), out Extent extent) || Bytes(extent.Offset) >= to) return;
+            from = Math.Max(from, Bytes(extent.Offset));
+            long until = Math.Min(to, Bytes(extent.End));
+            if (!extent.Unwritten)
+            {
+                byte[] zeros = new byte[(int)Math.Min(until - from, 1 << 20)];
+                // Bytes beyond the old end: nobody has seen them, so they may be cleared in place, unless they are shared.
+                until = from + WriteZeros(file, from, zeros);
+            }
+            from = until;
+        }
+    }
+
+    private int WriteZeros(OpenInode file, long offset, byte[] zeros)
+    {
+        Inode inode = file.Inode;
+        Map.TryFind(inode, ForkKind.Data, BlockOf(offset), out Extent extent);
+        extent = BlockMap.Slice(extent, BlockOf(offset), BlockUp(offset + zeros.Length));
+        uint alike = extent.Length;
+        bool shared = inode.Core.Has(InodeFlags2.Reflink)
+            && ReferenceCounts.IsShared(volume.Groups.Of(extent.Start), Geometry.BlockInAg(extent.Start), ref alike);
+        extent = extent with { Length = alike };
+        int length = (int)Math.Min(zeros.Length, Bytes(extent.End) - offset);
+        if (shared) return WriteCow(file, extent, offset, zeros.AsSpan(0, length), sizeAfter: (long)inode.Core.FileSize.Value);
+        volume.Data.Write(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), zeros.AsSpan(0, length));
+        volume.Journal!.NoteData();
+        return length;
+    }
+
+    /// <summary>Gives a file another size: bytes beyond the old end read as zeros, blocks beyond the new end are freed.</summary>
+    public void SetLength(OpenInode file, long length)
+    {
+        volume.RequireWritable();
+        Inode inode = file.Inode;
+        long size = (long)inode.Core.FileSize.Value;
+        if (length < 0) throw new ArgumentOutOfRangeException(nameof(length));
+        if (BlockUp(length).Value > FileBlock.Limit) throw new XfsException(Errno.EFBIG, $"{length} bytes are more than a file can have");
+        if (length >= size)
+        {
+            ZeroMapped(file, size, length);
+            volume.Run(tx => SetSize(tx, inode, length));
+            return;
+        }
+        file.Cow.Cancel(BlockUp(length), new FileBlock(FileBlock.Limit));
+        ShrinkTo(file, length);
+        FreeRange(inode, ForkKind.Data, BlockUp(length), new FileBlock(FileBlock.Limit));
+        if (length == 0 && inode.Core.Has(InodeFlags2.Reflink))
+        {
+            file.Cow.CancelAll();
+            volume.Run(tx =>
+            {
+                ref InodeCore core = ref inode.Modify(tx);
+                core.Flags2 &= ~InodeFlags2.Reflink;
+            });
+        }
+    }
+
+    /// <summary>
+    /// Sets a smaller size. A last block that is kept in part is replaced by one with a zeroed tail in the same transaction:
+    /// zeroing it in place would lose bytes if the power went before the size changed.
+    /// </summary>
+    private void ShrinkTo(OpenInode file, long length)
+    {
+        Inode inode = file.Inode;
+        FileBlock block = BlockOf(length);
+        bool partial = length % BlockSize != 0 && Map.TryFind(inode, ForkKind.Data, block, out Extent found) && found.Offset <= block && !found.Unwritten;
+        if (!partial)
+        {
+            volume.Run(tx => SetSize(tx, inode, length));
+            return;
+        }
+        int kept = (int)(length % BlockSize);
+        Map.TryFind(inode, ForkKind.Data, block, out Extent extent);
+        Extent old = BlockMap.Slice(extent, block, block + 1);
+        byte[] bytes = new byte[kept];
+        volume.Data.Read(Geometry.ByteOffset(old.Start), bytes);
+        file.Cow.Cancel(block, block + 1);
+        try
+        {
+            volume.Run(tx =>
+            {
+                FsBlock start = SpaceAllocator.Allocate(tx, volume.Groups, old.Start, 1, 1, metadata: false, out _);
+                Extent now = old with { Start = start };
+                WriteRun(now, Bytes(block), bytes, source: null);
+                Unmap(tx, inode, old);
+                Map.Map(tx, inode, ForkKind.Data, now);
+                SetSize(tx, inode, length);
+            });
+        }
+        catch (XfsNoSpaceException) when (!IsShared(inode, old))
+        {
+            // A full file system can still be truncated: the size first, then the tail in place.
+            volume.Run(tx => SetSize(tx, inode, length));
+            volume.Data.Write(Geometry.ByteOffset(old.Start) + kept, new byte[(int)BlockSize - kept]);
+            volume.Journal!.NoteData();
+        }
+    }
+
+    private bool IsShared(Inode inode, in Extent extent)
+    {
+        uint length = extent.Length;
+        return inode.Core.Has(InodeFlags2.Reflink)
+            && (ReferenceCounts.IsShared(volume.Groups.Of(extent.Start), Geometry.BlockInAg(extent.Start), ref length) || length < extent.Length);
+    }
+
+    /// <summary>Unmaps and drops everything a fork maps in a range, a few extents per transaction.</summary>
+    public void FreeRange(Inode inode, ForkKind kind, FileBlock from, FileBlock end)
+    {
+        while (Map.TryFind(inode, kind, from, out Extent first) && first.Offset < end)
+            volume.Run(tx =>
+            {
+                for (int i = 0; i < ExtentsPerTransaction; i++)
+                {
+                    if (!Map.TryFind(inode, kind, from, out Extent next) || next.Offset >= end) return;
+                    next = BlockMap.Slice(next, from, end);
+                    uint most = ReferenceCounts.Adjustable(volume.Groups.Of(next.Start), Geometry.BlockInAg(next.Start), next.Length);
+                    Map.TryUnmap(tx, inode, kind, from, end, out Extent removed, most);
+                    Drop(tx, inode, kind, removed);
+                }
+            });
+    }
+
+    /// <summary>Unmaps one run that lies inside one extent and drops its reference.</summary>
+    internal void Unmap(Transaction tx, Inode inode, in Extent run)
+    {
+        bool had = Map.TryUnmap(tx, inode, ForkKind.Data, run.Offset, run.End, out Extent removed);
+        Invariant.Holds(had && removed.Offset == run.Offset && removed.Length == run.Length && removed.Start == run.Start, "what is replaced is still mapped");
+        Drop(tx, inode, ForkKind.Data, removed);
+    }
+
+    /// <summary>One owner less for blocks that were just unmapped; those without any are freed.</summary>
+    internal void Drop(Transaction tx, Inode inode, ForkKind kind, in Extent removed)
+    {
+        AllocationGroup group = volume.Groups.Of(removed.Start);
+        AgBlock start = Geometry.BlockInAg(removed.Start);
+        if (kind == ForkKind.Data && inode.IsRegular)
+        {
+            List<(AgBlock Start, uint Length)> unowned = [];
+            FreeList.Fill(tx, group);
+            ReferenceCounts.Decrease(tx, group, start, removed.Length, unowned);
+            foreach ((AgBlock at, uint length) in unowned) group.FreeSpace.Free(tx, at, length);
+            return;
+        }
+        // Directory, attribute and symlink blocks are metadata: older images of them must not be replayed any more.
+        int unit = kind == ForkKind.Attribute ? Geometry.BlockSize : inode.IsDirectory ? Geometry.DirectoryBlockSize : (int)removed.Length * Geometry.BlockSize;
+        long at0 = Geometry.ByteOffset(removed.Start), bytes = (long)removed.Length * Geometry.BlockSize;
+        for (long at = 0; at < bytes; at += unit) tx.Invalidate(at0 + at, (int)Math.Min(unit, bytes - at));
+        group.FreeSpace.Free(tx, start, removed.Length);
+    }
+
+    /// <summary>Frees an inode that has no name and no holder: its blocks first, a few at a time, then itself.</summary>
+    public void Inactivate(Inode inode)
+    {
+        FreeRange(inode, ForkKind.Data, default, new FileBlock(FileBlock.Limit));
+        if (inode.Core.ForkOffset != 0) FreeRange(inode, ForkKind.Attribute, default, new FileBlock(FileBlock.Limit));
+        volume.Run(tx =>
+        {
+            volume.Unlinked.Remove(tx, inode);
+            Span<byte> bytes = inode.ModifyBytes(tx);
+            ref InodeCore core = ref InodeCore.At(bytes);
+            core.Mode = 0;
+            core.LinkCount = 0;
+            core.FileSize = 0;
+            core.BlockCount = 0;
+            core.ExtentCount = 0;
+            core.AttrExtentCount = 0;
+            core.Format = ForkFormat.Extents;
+            core.AttributeFormat = ForkFormat.Extents;
+            core.ForkOffset = 0;
+            core.Flags = InodeFlags.None;
+            core.ExtentSizeHint = 0;
+            core.CowExtentSizeHint = 0;
+            core.Flags2 &= InodeFlags2.BigTime | InodeFlags2.LargeExtentCounters;
+            core.Generation = core.Generation + 1;
+            bytes[InodeCore.Size..].Clear();
+            volume.InodeAllocator.Free(tx, inode.Number);
+        });
+    }
+
+    private FsBlock NearInode(Inode inode) => Geometry.Join(Geometry.AgOf(inode.Number), Geometry.BlockOf(Geometry.InodeInAg(inode.Number)));
+
+    /// <summary>A write ended at <paramref name="end"/>: the size, if it grew, and the times.</summary>
+    internal void Touch(Transaction tx, Inode inode, long end)
+    {
+        ref InodeCore core = ref inode.Modify(tx);
+        if ((ulong)end > core.FileSize) core.FileSize = (ulong)end;
+        Stamp(ref core);
+    }
+
+    internal void SetSize(Transaction tx, Inode inode, long size)
+    {
+        ref InodeCore core = ref inode.Modify(tx);
+        core.FileSize = (ulong)size;
+        Stamp(ref core);
+    }
+
+    private void Stamp(ref InodeCore core)
+    {
+        ulong now = volume.Clock().Encode(core.Has(InodeFlags2.BigTime));
+        core.ModifyTime = now;
+        core.ChangeTime = now;
+        core.ChangeCount = core.ChangeCount + 1;
+    }
+}

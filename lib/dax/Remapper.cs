@@ -1,0 +1,244 @@
+using ImageFs.Allocation;
+using ImageFs.Extents;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Transactions;
+
+namespace ImageFs.Dax;
+
+/// <summary>How a dedupe of one target ended.</summary>
+public enum DedupeStatus
+{
+    /// <summary>The ranges are equal and share what can be shared (FILE_DEDUPE_RANGE_SAME).</summary>
+    Same,
+    /// <summary>The bytes differ; nothing changed (EBADE).</summary>
+    Differs,
+}
+
+/// <summary>What a dedupe did.</summary>
+/// <param name="Status">Equal or not.</param>
+/// <param name="BytesCompared">Bytes found equal: what FIDEDUPERANGE reports as bytes_deduped.</param>
+/// <param name="BytesShared">Bytes that share blocks now; a partial last block is compared but not shared unless it ends both files.</param>
+public readonly record struct DedupeResult(DedupeStatus Status, long BytesCompared, long BytesShared);
+
+/// <summary>Makes ranges of files share blocks. Clone and dedupe differ in what they check and touch; the remap is one.</summary>
+/// <remarks>Per transaction: unmap the old run, drop its reference, count one more owner for the new one, map it, grow the size.</remarks>
+internal sealed class Remapper(Volume volume, FileData data)
+{
+    /// <summary>Runs remapped in one transaction.</summary>
+    private const int RunsPerTransaction = 8;
+    /// <summary>FIDEDUPERANGE compares at most that much per call.</summary>
+    public const long DedupeLimit = 1L << 30;
+
+    private Geometry Geometry => volume.Geometry;
+    private long BlockSize => Geometry.BlockSize;
+    private FileBlock BlockOf(long offset) => new((ulong)offset >> Geometry.BlockLog);
+    private FileBlock BlockUp(long offset) => new(((ulong)offset + (ulong)BlockSize - 1) >> Geometry.BlockLog);
+
+    /// <summary>Lets a range of <paramref name="destination"/> share the blocks of a range of <paramref name="source"/> (FICLONERANGE).</summary>
+    /// <param name="length">Bytes; 0 means to the end of the source.</param>
+    /// <exception cref="XfsException">EISDIR, EINVAL, EPERM, EOPNOTSUPP, EFBIG, ENOSPC as the kernel gives them.</exception>
+    public void Clone(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length, CancellationToken cancellation = default)
+    {
+        CheckRange(source, sourceOffset, destination, destinationOffset, length);
+        long sourceSize = (long)source.Inode.Core.FileSize.Value, size = (long)destination.Inode.Core.FileSize.Value;
+        if (length == 0)
+        {
+            if (sourceOffset > sourceSize) throw Invalid($"the source ends at {sourceSize}");
+            length = sourceSize - sourceOffset;
+            if (length == 0) return;
+        }
+        CheckAlignment(sourceOffset, destinationOffset);
+        if (sourceOffset + length > sourceSize) throw Invalid($"the source ends at {sourceSize}");
+        if (length % BlockSize != 0 && (sourceOffset + length != sourceSize || destinationOffset + length < size))
+            throw Invalid("a partial block can be cloned only where it ends the source and lands at or beyond the destination's end");
+        CheckOverlap(source, sourceOffset, destination, destinationOffset, length);
+        if (BlockUp(destinationOffset + length).Value > FileBlock.Limit) throw new XfsException(Errno.EFBIG, "the clone would end beyond the largest file");
+
+        SetReflink(source.Inode);
+        SetReflink(destination.Inode);
+        if (destinationOffset > size) data.Extend(destination, destinationOffset);
+        bool carryHint = sourceOffset == 0 && destinationOffset == 0 && length == sourceSize && size <= sourceSize
+            && source.Inode.Core.Has(InodeFlags2.CowExtentSize) && !destination.Inode.Core.Has(InodeFlags2.CowExtentSize);
+        volume.Run(tx =>
+        {
+            data.Touch(tx, destination.Inode, 0);
+            if (!carryHint) return;
+            ref InodeCore core = ref destination.Inode.Modify(tx);
+            core.Flags2 |= InodeFlags2.CowExtentSize;
+            core.CowExtentSizeHint = source.Inode.Core.CowExtentSizeHint;
+        });
+        Remap(source, sourceOffset, destination, destinationOffset, length, growTo: destinationOffset + length, cancellation);
+    }
+
+    /// <summary>Compares two ranges and shares their blocks if they are equal (FIDEDUPERANGE for one target).</summary>
+    public DedupeResult Dedupe(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length)
+    {
+        CheckRange(source, sourceOffset, destination, destinationOffset, length);
+        CheckAlignment(sourceOffset, destinationOffset);
+        length = Math.Min(length, DedupeLimit);
+        long sourceSize = (long)source.Inode.Core.FileSize.Value, size = (long)destination.Inode.Core.FileSize.Value;
+        if (sourceOffset + length > sourceSize) throw Invalid($"the source ends at {sourceSize}");
+        if (destinationOffset + length > size) throw Invalid($"the target ends at {size}");
+        if (length % BlockSize != 0 && sourceOffset + length != sourceSize) throw Invalid("a length that is no multiple of the block size must end the source");
+        CheckOverlap(source, sourceOffset, destination, destinationOffset, length);
+        if (length == 0) return new(DedupeStatus.Same, 0, 0);
+        if (!Equal(source.Inode, sourceOffset, destination.Inode, destinationOffset, length)) return new(DedupeStatus.Differs, 0, 0);
+        long shared = length;
+        if (length % BlockSize != 0 && destinationOffset + length != size) shared -= length % BlockSize;
+        if (shared > 0)
+        {
+            SetReflink(source.Inode);
+            SetReflink(destination.Inode);
+            Remap(source, sourceOffset, destination, destinationOffset, shared, growTo: 0, default);
+        }
+        return new(DedupeStatus.Same, length, shared);
+    }
+
+    private void CheckRange(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length)
+    {
+        if (source.Inode.IsDirectory || destination.Inode.IsDirectory) throw new XfsException(Errno.EISDIR, "a directory cannot be cloned or deduped");
+        if (!source.Inode.IsRegular || !destination.Inode.IsRegular) throw Invalid("only regular files share blocks");
+        if (sourceOffset < 0 || destinationOffset < 0 || length < 0 || sourceOffset > long.MaxValue - length || destinationOffset > long.MaxValue - length)
+            throw Invalid("a negative or too large offset or length");
+        if (!Geometry.HasReflink) throw new XfsUnsupportedException("the file system was made without reflink");
+        volume.RequireWritable();
+        if ((destination.Inode.Core.Flags & (InodeFlags.Immutable | InodeFlags.Append)) != 0)
+            throw new XfsException(Errno.EPERM, "the destination is immutable or append-only");
+    }
+
+    private void CheckAlignment(long sourceOffset, long destinationOffset)
+    {
+        if (sourceOffset % BlockSize != 0 || destinationOffset % BlockSize != 0) throw Invalid($"offsets must be multiples of the block size {BlockSize}");
+    }
+
+    private static void CheckOverlap(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length)
+    {
+        if (source.Inode.Number == destination.Inode.Number && destinationOffset < sourceOffset + length && sourceOffset < destinationOffset + length)
+            throw Invalid("source and destination overlap");
+    }
+
+    private static XfsException Invalid(string why) => new(Errno.EINVAL, why);
+
+    /// <summary>Both sides carry the flag before anything is shared: without it a writer would not look for sharing.</summary>
+    private void SetReflink(Inode inode)
+    {
+        if (inode.Core.Has(InodeFlags2.Reflink)) return;
+        volume.Run(tx =>
+        {
+            ref InodeCore core = ref inode.Modify(tx);
+            core.Flags2 |= InodeFlags2.Reflink;
+        });
+    }
+
+    private void Remap(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length, long growTo, CancellationToken cancellation)
+    {
+        FileBlock from = BlockOf(sourceOffset), end = BlockUp(sourceOffset + length), to = BlockOf(destinationOffset);
+        destination.Cow.Cancel(to, to + (end - from));
+        Inode into = destination.Inode;
+        while (from < end)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            (FileBlock at, FileBlock target) = (from, to);
+            (from, to) = volume.Run(tx =>
+            {
+                FileBlock s = at, d = target;
+                for (int run = 0; run < RunsPerTransaction && s < end; run++)
+                {
+                    ulong done = RemapRun(tx, source.Inode, s, into, d, end - s);
+                    s += done;
+                    d += done;
+                }
+                long reached = Math.Min(growTo, (long)(d.Value << Geometry.BlockLog));
+                if (reached > (long)into.Core.FileSize.Value) data.SetSize(tx, into, reached);
+                return (s, d);
+            });
+        }
+    }
+
+    /// <summary>Remaps the first run of a range that is one piece on both sides.</summary>
+    /// <returns>Blocks done.</returns>
+    private ulong RemapRun(Transaction tx, Inode source, FileBlock from, Inode destination, FileBlock to, ulong blocks)
+    {
+        bool mapped = volume.Map.TryFind(source, ForkKind.Data, from, out Extent extent);
+        bool hole = !mapped || extent.Offset > from;
+        ulong length = Math.Min(blocks, !mapped ? blocks : hole ? extent.Offset - from : extent.End - from);
+        bool empty = hole || extent.Unwritten; // reads as zeros: the destination gets a hole
+        if (!empty)
+        {
+            extent = BlockMap.Slice(extent, from, from + length);
+            length = ReferenceCounts.Adjustable(volume.Groups.Of(extent.Start), Geometry.BlockInAg(extent.Start), extent.Length);
+        }
+
+        bool there = volume.Map.TryFind(destination, ForkKind.Data, to, out Extent old);
+        if (!there || old.Offset >= to + length) old = default;
+        else if (old.Offset > to)
+        {
+            length = old.Offset - to;
+            old = default;
+        }
+        else
+        {
+            old = BlockMap.Slice(old, to, to + length);
+            uint most = ReferenceCounts.Adjustable(volume.Groups.Of(old.Start), Geometry.BlockInAg(old.Start), old.Length);
+            length = Math.Min(length, most);
+            old = old with { Length = (uint)length };
+        }
+
+        if (empty)
+        {
+            if (old.Length > 0 && !old.Unwritten) data.Unmap(tx, destination, old);
+            return length;
+        }
+        extent = extent with { Length = (uint)length };
+        if (old.Length > 0)
+        {
+            if (old.Start == extent.Start && !old.Unwritten) return length; // shared already
+            data.Unmap(tx, destination, old);
+        }
+        AllocationGroup group = volume.Groups.Of(extent.Start);
+        FreeList.Fill(tx, group);
+        if (group.Available(metadata: true) == 0) throw new XfsNoSpaceException($"AG {group.Number}: no room for another owner's records");
+        ReferenceCounts.Increase(tx, group, Geometry.BlockInAg(extent.Start), extent.Length);
+        volume.Map.Map(tx, destination, ForkKind.Data, extent with { Offset = to });
+        return length;
+    }
+
+    /// <summary>Compares two ranges through their mappings; runs that share their blocks already are not read.</summary>
+    private bool Equal(Inode a, long aOffset, Inode b, long bOffset, long length)
+    {
+        byte[] left = new byte[1 << 16], right = new byte[1 << 16];
+        while (length > 0)
+        {
+            long same = SharedRun(a, aOffset, b, bOffset, length);
+            if (same == 0)
+            {
+                same = Math.Min(length, left.Length);
+                Span<byte> one = left.AsSpan(0, (int)same), other = right.AsSpan(0, (int)same);
+                data.ReadMapped(a, aOffset, one);
+                data.ReadMapped(b, bOffset, other);
+                if (!one.SequenceEqual(other)) return false;
+            }
+            aOffset += same;
+            bOffset += same;
+            length -= same;
+        }
+        return true;
+    }
+
+    /// <summary>Bytes at the start of two ranges that lie in the same blocks, or in holes on both sides.</summary>
+    private long SharedRun(Inode a, long aOffset, Inode b, long bOffset, long length)
+    {
+        if (aOffset % BlockSize != 0) return 0;
+        FileBlock at = BlockOf(aOffset), bt = BlockOf(bOffset);
+        bool hasA = volume.Map.TryFind(a, ForkKind.Data, at, out Extent x), hasB = volume.Map.TryFind(b, ForkKind.Data, bt, out Extent y);
+        bool holeA = !hasA || x.Offset > at, holeB = !hasB || y.Offset > bt;
+        ulong blocks = BlockUp(length).Value;
+        if (holeA && holeB)
+            blocks = Math.Min(blocks, Math.Min(hasA ? x.Offset - at : ulong.MaxValue, hasB ? y.Offset - bt : ulong.MaxValue));
+        else if (!holeA && !holeB && x.Unwritten == y.Unwritten && x.Start.Value + (at - x.Offset) == y.Start.Value + (bt - y.Offset))
+            blocks = Math.Min(blocks, Math.Min(x.End - at, y.End - bt));
+        else return 0;
+        return Math.Min(length, (long)(blocks << Geometry.BlockLog));
+    }
+}

@@ -1,0 +1,264 @@
+using System.Buffers.Binary;
+using System.Text;
+using ImageFs.Allocation;
+using ImageFs.Dax;
+using ImageFs.Directories;
+using ImageFs.Extents;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Transactions;
+
+using Directory = ImageFs.Directories.Directory;
+
+namespace ImageFs.Names;
+
+/// <summary>Create, link, unlink and rename: each is one transaction over directories, link counts and unlinked lists.</summary>
+internal sealed class NameOperations(Volume volume)
+{
+    private Geometry Geometry => volume.Geometry;
+
+    /// <summary>The directory behind an inode.</summary>
+    /// <exception cref="XfsException">ENOTDIR.</exception>
+    public DirectoryStorage Open(Inode inode) =>
+        inode.IsDirectory ? new DirectoryStorage(volume.Groups, volume.Map, inode)
+            : throw new XfsException(Errno.ENOTDIR, $"inode {inode.Number} is no directory");
+
+    /// <summary>Makes an inode and names it.</summary>
+    /// <param name="target">For symlinks: what it points to, 1..1023 bytes.</param>
+    /// <exception cref="XfsException">EEXIST, ENOTDIR, EINVAL, ENAMETOOLONG, EPERM.</exception>
+    public InodeNumber Create(Inode parent, byte[] name, NewInode made, byte[]? target = null)
+    {
+        CheckName(name);
+        DirectoryStorage directory = Writable(parent);
+        if (Directory.TryLookup(directory, name, out _, out _)) throw new XfsException(Errno.EEXIST, $"'{Text(name)}' exists already");
+        if (parent.Core.LinkCount == 0) throw new XfsException(Errno.ENOENT, $"the directory of '{Text(name)}' was removed");
+        bool isDirectory = (made.Mode & FileMode16.TypeMask) == FileMode16.Directory;
+        return volume.Run(tx =>
+        {
+            InodeNumber number = volume.InodeAllocator.Allocate(tx, parent.Number, isDirectory);
+            Inode inode = volume.Inodes.GetRaw(number);
+            if (inode.Core.Mode != 0) throw inode.Corrupt("is in use, but its chunk says it is free");
+            Timestamp now = volume.Clock();
+            InodeFactory.Initialise(tx, inode, parent, made, now);
+            if (isDirectory) Directory.Initialize(tx, Open(inode), parent.Number);
+            if (target is not null) WriteTarget(tx, inode, target);
+            Directory.Add(tx, directory, name, number, DirectoryName.TypeOf(made.Mode));
+            Touch(tx, parent, now, isDirectory ? 1 : 0);
+            return number;
+        });
+    }
+
+    /// <summary>Another name for an inode.</summary>
+    public void Link(Inode parent, byte[] name, Inode inode)
+    {
+        CheckName(name);
+        DirectoryStorage directory = Writable(parent);
+        if (inode.IsDirectory) throw new XfsException(Errno.EPERM, "a directory has one name only");
+        if (Directory.TryLookup(directory, name, out _, out _)) throw new XfsException(Errno.EEXIST, $"'{Text(name)}' exists already");
+        if (inode.Core.LinkCount == int.MaxValue) throw new XfsException(Errno.EMLINK, $"inode {inode.Number} has too many names");
+        volume.Run(tx =>
+        {
+            Timestamp now = volume.Clock();
+            Directory.Add(tx, directory, name, inode.Number, DirectoryName.TypeOf(inode.Core.Mode));
+            ChangeLinks(tx, inode, +1, now);
+            Touch(tx, parent, now, 0);
+        });
+    }
+
+    /// <summary>Removes a name; the inode goes with its last name, unless somebody has it open.</summary>
+    /// <param name="directory">Remove an empty directory; otherwise anything but one.</param>
+    /// <exception cref="XfsException">ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EPERM.</exception>
+    public void Remove(Inode parent, byte[] name, bool directory)
+    {
+        DirectoryStorage names = Writable(parent);
+        if (!Directory.TryLookup(names, name, out InodeNumber number, out _)) throw NotFound(name);
+        if (name is [(byte)'.'] or [(byte)'.', (byte)'.']) throw new XfsException(Errno.EINVAL, "'.' and '..' cannot be removed");
+        Inode inode = volume.Inodes.Get(number);
+        if (inode.IsDirectory && !directory) throw new XfsException(Errno.EISDIR, $"'{Text(name)}' is a directory");
+        if (!inode.IsDirectory && directory) throw new XfsException(Errno.ENOTDIR, $"'{Text(name)}' is no directory");
+        RequireChangeable(inode, name);
+        if (directory) RequireEmpty(inode, name);
+        volume.Run(tx =>
+        {
+            Timestamp now = volume.Clock();
+            Directory.Remove(tx, names, name, out _);
+            Unname(tx, inode, now);
+            Touch(tx, parent, now, directory ? -1 : 0);
+        });
+        InactivateIfGone(inode);
+    }
+
+    /// <summary>Gives an inode another name, in the same directory or another one; a name that is there is replaced.</summary>
+    /// <exception cref="XfsException">ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EINVAL (into itself), EEXIST (with <paramref name="noReplace"/>).</exception>
+    public void Rename(Inode from, byte[] name, Inode to, byte[] newName, bool noReplace = false)
+    {
+        CheckName(newName);
+        DirectoryStorage source = Writable(from), target = Writable(to);
+        if (name is [(byte)'.'] or [(byte)'.', (byte)'.']) throw new XfsException(Errno.EINVAL, "'.' and '..' cannot be renamed");
+        if (!Directory.TryLookup(source, name, out InodeNumber number, out _)) throw NotFound(name);
+        Inode moved = volume.Inodes.Get(number);
+        RequireChangeable(moved, name);
+        bool isDirectory = moved.IsDirectory, across = from.Number != to.Number;
+        if (isDirectory && across) RequireOutside(moved, to);
+        Inode? victim = null;
+        if (Directory.TryLookup(target, newName, out InodeNumber there, out _))
+        {
+            if (noReplace) throw new XfsException(Errno.EEXIST, $"'{Text(newName)}' exists already");
+            if (there == number) return;
+            victim = volume.Inodes.Get(there);
+            RequireChangeable(victim, newName);
+            if (victim.IsDirectory && !isDirectory) throw new XfsException(Errno.EISDIR, $"'{Text(newName)}' is a directory");
+            if (!victim.IsDirectory && isDirectory) throw new XfsException(Errno.ENOTDIR, $"'{Text(newName)}' is no directory");
+            if (isDirectory) RequireEmpty(victim, newName);
+        }
+        volume.Run(tx =>
+        {
+            Timestamp now = volume.Clock();
+            DirectoryFileType type = DirectoryName.TypeOf(moved.Core.Mode);
+            if (victim is null) Directory.Add(tx, target, newName, number, type);
+            else
+            {
+                Directory.Replace(tx, target, newName, number, type);
+                Unname(tx, victim, now);
+            }
+            Directory.Remove(tx, source, name, out _);
+            if (isDirectory && across) Directory.Replace(tx, Open(moved), ".."u8, to.Number, DirectoryFileType.Directory);
+            ref InodeCore core = ref moved.Modify(tx);
+            core.ChangeTime = now.Encode(core.Has(InodeFlags2.BigTime));
+            core.ChangeCount = core.ChangeCount + 1;
+            // A directory that moves takes its ".." along; one that is replaced takes its own away.
+            if (across)
+            {
+                Touch(tx, from, now, isDirectory ? -1 : 0);
+                Touch(tx, to, now, (isDirectory ? 1 : 0) - (isDirectory && victim is not null ? 1 : 0));
+            }
+            else
+                Touch(tx, from, now, isDirectory && victim is not null ? -1 : 0);
+        });
+        if (victim is not null) InactivateIfGone(victim);
+    }
+
+    /// <summary>What a symlink points to.</summary>
+    public byte[] ReadTarget(Inode inode)
+    {
+        if (!inode.Core.IsSymlink) throw new XfsException(Errno.EINVAL, $"inode {inode.Number} is no symlink");
+        int size = (int)Math.Min(inode.Core.FileSize.Value, RemoteHeader.MaxSymlink + 1);
+        if (size > RemoteHeader.MaxSymlink) throw inode.Corrupt($"a symlink of {inode.Core.FileSize} bytes");
+        if (inode.Core.Format == ForkFormat.Local) return inode.Fork(ForkKind.Data)[..size].ToArray();
+        byte[] target = new byte[size];
+        int have = 0;
+        for (FileBlock at = default; have < size;)
+        {
+            if (!volume.Map.TryFind(inode, ForkKind.Data, at, out Extent extent) || extent.Offset != at || extent.Length > 4)
+                throw inode.Corrupt($"its target is not mapped at file block {at}");
+            ReadOnlySpan<byte> block = volume.Cache.Read(Geometry.ByteOffset(extent.Start), (int)extent.Length * Geometry.BlockSize, BlockKind.Symlink).Data;
+            ref readonly RemoteHeader header = ref RemoteHeader.At(block);
+            int bytes = (int)header.Bytes.Value;
+            if (header.Owner != inode.Number.Value || header.Offset != (uint)have || bytes == 0 || bytes > size - have)
+                throw inode.Corrupt($"symlink block with owner {header.Owner}, offset {header.Offset}, {bytes} bytes");
+            block.Slice(RemoteHeader.Size, bytes).CopyTo(target.AsSpan(have));
+            have += bytes;
+            at = extent.End;
+        }
+        return target;
+    }
+
+    private void WriteTarget(Transaction tx, Inode inode, byte[] target)
+    {
+        if (target.Length is 0 or > RemoteHeader.MaxSymlink) throw new XfsException(Errno.ENAMETOOLONG, $"a symlink target has 1..{RemoteHeader.MaxSymlink} bytes, not {target.Length}");
+        inode.Modify(tx).FileSize = (ulong)target.Length;
+        Span<byte> fork = inode.ModifyFork(tx, ForkKind.Data);
+        if (target.Length <= fork.Length)
+        {
+            target.CopyTo(fork);
+            inode.SetFormat(tx, ForkKind.Data, ForkFormat.Local);
+            return;
+        }
+        uint blocks = (uint)((target.Length + RemoteHeader.Size + Geometry.BlockSize - 1) / Geometry.BlockSize);
+        FsBlock goal = Geometry.Join(Geometry.AgOf(inode.Number), Geometry.BlockOf(Geometry.InodeInAg(inode.Number)));
+        FsBlock start = SpaceAllocator.Allocate(tx, volume.Groups, goal, blocks, blocks, metadata: false, out _);
+        volume.Map.Map(tx, inode, ForkKind.Data, new Extent(default, start, blocks, Unwritten: false));
+        long offset = Geometry.ByteOffset(start);
+        Span<byte> block = tx.Modify(tx.Create(offset, (int)blocks * Geometry.BlockSize, BlockKind.Symlink));
+        ref RemoteHeader header = ref RemoteHeader.At(block);
+        header.Magic = DirectoryMagic.Symlink;
+        header.Bytes = (uint)target.Length;
+        header.Uuid = Geometry.MetaUuid;
+        header.Owner = inode.Number.Value;
+        header.BlockNumber = Geometry.DiskAddress(offset);
+        target.CopyTo(block[RemoteHeader.Size..]);
+    }
+
+    /// <summary>One name less; a directory loses its "." as well. Without names the inode goes onto an unlinked list.</summary>
+    private void Unname(Transaction tx, Inode inode, Timestamp now)
+    {
+        ChangeLinks(tx, inode, inode.IsDirectory ? -2 : -1, now);
+        if (inode.Core.LinkCount == 0) volume.Unlinked.Add(tx, inode);
+    }
+
+    private void InactivateIfGone(Inode inode)
+    {
+        if (inode.Core.LinkCount == 0 && !volume.IsHeld(inode.Number)) new FileData(volume).Inactivate(inode);
+    }
+
+    private static void ChangeLinks(Transaction tx, Inode inode, int change, Timestamp now)
+    {
+        ref InodeCore core = ref inode.Modify(tx);
+        long links = (long)core.LinkCount.Value + change;
+        if (links < 0) throw inode.Corrupt($"has {core.LinkCount} links, {-change} are taken away");
+        core.LinkCount = (uint)links;
+        core.ChangeTime = now.Encode(core.Has(InodeFlags2.BigTime));
+        core.ChangeCount = core.ChangeCount + 1;
+    }
+
+    /// <summary>A directory's contents changed.</summary>
+    private static void Touch(Transaction tx, Inode directory, Timestamp now, int links)
+    {
+        ref InodeCore core = ref directory.Modify(tx);
+        core.ModifyTime = core.ChangeTime = now.Encode(core.Has(InodeFlags2.BigTime));
+        core.ChangeCount = core.ChangeCount + 1;
+        core.LinkCount = (uint)(core.LinkCount.Value + links);
+    }
+
+    private void RequireEmpty(Inode inode, byte[] name)
+    {
+        if (!Directory.IsEmpty(Open(inode))) throw new XfsException(Errno.ENOTEMPTY, $"directory '{Text(name)}' is not empty");
+    }
+
+    /// <summary>A directory cannot move into itself or below itself.</summary>
+    private void RequireOutside(Inode moved, Inode into)
+    {
+        HashSet<ulong> seen = [];
+        for (Inode at = into; ; at = volume.Inodes.Get(Directory.Parent(Open(at))))
+        {
+            if (at.Number == moved.Number) throw new XfsException(Errno.EINVAL, "a directory cannot be moved into itself");
+            if (at.Number == volume.Root) return;
+            if (!seen.Add(at.Number.Value)) throw at.Corrupt("its chain of '..' does not reach the root");
+        }
+    }
+
+    private DirectoryStorage Writable(Inode parent)
+    {
+        volume.RequireWritable();
+        DirectoryStorage directory = Open(parent);
+        if ((parent.Core.Flags & InodeFlags.Immutable) != 0) throw new XfsException(Errno.EPERM, $"directory {parent.Number} is immutable");
+        return directory;
+    }
+
+    private static void RequireChangeable(Inode inode, byte[] name)
+    {
+        if ((inode.Core.Flags & (InodeFlags.Immutable | InodeFlags.Append)) != 0)
+            throw new XfsException(Errno.EPERM, $"'{Text(name)}' is immutable or append-only");
+    }
+
+    private static void CheckName(byte[] name)
+    {
+        if (name.Length > DirectoryName.MaxLength) throw new XfsException(Errno.ENAMETOOLONG, $"a name has at most {DirectoryName.MaxLength} bytes, not {name.Length}");
+        if (!DirectoryName.IsLegal(name) || name is [(byte)'.'] or [(byte)'.', (byte)'.'])
+            throw new XfsException(Errno.EINVAL, $"'{Text(name)}' cannot be a name");
+    }
+
+    private static XfsException NotFound(byte[] name) => new(Errno.ENOENT, $"'{Text(name)}' does not exist");
+
+    private static string Text(byte[] name) => Encoding.UTF8.GetString(name);
+}
