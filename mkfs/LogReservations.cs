@@ -31,7 +31,7 @@ internal sealed class LogReservations
         // Kernels once assumed nine levels whenever blocks can be shared, and a log must suit those kernels too.
         reverseMapLevels = !reverseMap ? 0 : reflink ? 9 : Levels(ReverseMap(block), plan.AgBlocks);
         referenceLevels = reflink ? Levels(ReferenceCount(block), plan.AgBlocks) : 0;
-        inodeLevels = Levels(Inodes(block), (1L << (plan.AgBlockLog + int.Log2(plan.InodesPerBlock))) >> 6);
+        inodeLevels = Levels(TreeShapes.Inodes(block), (1L << (plan.AgBlockLog + int.Log2(plan.InodesPerBlock))) >> 6);
         bool large = plan.LargeExtentCounters;
         dataLevels = MappingLevels(block, large ? (1UL << 48) - 1 : (1UL << 31) - 1, 3);
         attributeLevels = MappingLevels(block, large ? (1UL << 32) - 1 : (1UL << 15) - 1, 2);
