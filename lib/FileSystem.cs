@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using ImageFs.Dax;
 using ImageFs.Devices;
@@ -105,14 +106,7 @@ public sealed class FileSystem : IDisposable
     /// <summary>What is known of a path, or null if it does not exist.</summary>
     public Entry? TryGetEntry(string path, bool followLink = false)
     {
-        try
-        {
-            return GetEntry(path, followLink);
-        }
-        catch (XfsException why) when (why is not CorruptionException && why.Errno is Errno.ENOENT or Errno.ENOTDIR)
-        {
-            return null;
-        }
+        lock (Volume.Gate) return TryResolve(path, followLink, out Inode? inode, out _) ? Describe(inode) : null;
     }
 
     /// <summary>True if the path exists; a symlink exists even if its target does not.</summary>
@@ -352,18 +346,32 @@ public sealed class FileSystem : IDisposable
     }
 
     /// <summary>Walks a path from the root; at most 40 symlinks are followed.</summary>
-    internal Inode Resolve(string path, bool followLink)
+    internal Inode Resolve(string path, bool followLink) =>
+        TryResolve(path, followLink, out Inode? inode, out string missing) ? inode
+            : throw (missing.Length == 0 ? new XfsException(Errno.ENOENT, $"'{path}' does not exist")
+                : new XfsException(Errno.ENOTDIR, $"'{missing}' in '{path}' is no directory"));
+
+    /// <summary>As <see cref="Resolve"/>; false if the path does not exist or leads through something that is no directory.</summary>
+    /// <param name="notADirectory">The step that should be a directory and is not; empty if a name is missing.</param>
+    private bool TryResolve(string path, bool followLink, [NotNullWhen(true)] out Inode? inode, out string notADirectory)
     {
         Volume.Cache.Trim();
+        inode = null;
+        notADirectory = "";
+        string before = "/";
         Inode at = Volume.Inodes.Get(Volume.Root);
         Stack<string> rest = new(path.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse());
         int links = 0;
         while (rest.TryPop(out string? step))
         {
             if (step == ".") continue;
-            DirectoryStorage directory = _names.Open(at);
-            if (!Directory.TryLookup(directory, Encoding.UTF8.GetBytes(step), out InodeNumber number, out _))
-                throw new XfsException(Errno.ENOENT, $"'{path}' does not exist");
+            if (!at.IsDirectory)
+            {
+                notADirectory = before;
+                return false;
+            }
+            before = step;
+            if (!Directory.TryLookup(_names.Open(at), Encoding.UTF8.GetBytes(step), out InodeNumber number, out _)) return false;
             Inode next = Volume.Inodes.Get(number);
             if (!next.Core.IsSymlink || (rest.Count == 0 && !followLink))
             {
@@ -375,7 +383,8 @@ public sealed class FileSystem : IDisposable
             foreach (string one in target.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse()) rest.Push(one);
             if (target.StartsWith('/')) at = Volume.Inodes.Get(Volume.Root);
         }
-        return at;
+        inode = at;
+        return true;
     }
 
     private static bool IsDots(ReadOnlySpan<byte> name) => name is [(byte)'.'] or [(byte)'.', (byte)'.'];

@@ -34,7 +34,8 @@ internal static class ReverseMap
             && (ignore || record.Offset + record.Count == offset);
         RmapRecord left = default;
         bool hasLeft = from > 0 && cursor.Seek(Key(from, owner, offset), SeekMode.LessOrEqual) && IsLeft(left = cursor.Current);
-        if (!hasLeft && group.Geometry.HasReflink && !ignore && from > 0)
+        // Only a record that ends where the file's block before lies can be the left one: the first block of a file has none.
+        if (!hasLeft && group.Geometry.HasReflink && !ignore && from > 0 && (offset & RmapFlags.OffsetMask) != 0)
             hasLeft = FindOverlapping(group, from - 1, IsLeft, out left);
 
         if (hasRight)

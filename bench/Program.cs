@@ -1,0 +1,17 @@
+using ImageFs.Bench;
+
+// Each benchmark measures us and the kernel in turn, several times, in one process; the medians and their ratio are printed.
+return args switch
+{
+    ["smallfiles", .. var rest] => SmallFiles.Run(Options.Parse(rest)),
+    _ => Usage(),
+};
+
+static int Usage()
+{
+    Console.Error.WriteLine("""
+        usage: bench smallfiles [--files N] [--per-directory N] [--bytes N] [--runs N] [--folder DIR]
+          Creates N small files with one flush at the end, through the library and through the kernel on a loop mount.
+        """);
+    return 2;
+}
