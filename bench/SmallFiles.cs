@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using ImageFs.Devices;
 
 namespace ImageFs.Bench;
 
