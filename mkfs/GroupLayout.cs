@@ -16,12 +16,12 @@ internal readonly record struct OwnedRun(uint Start, uint Count, ulong Owner)
 
 /// <summary>Which blocks of a fresh group are used for what.</summary>
 /// <remarks>
-/// A group whose log was moved to a stripe unit has a gap in front of the log:
+/// A group whose log was moved to a stripe unit has a gap in front of the log. The free list goes into the first run that
+/// can hold it:
 /// <code>
-/// 0      4        10         16                      16+n    16+n+6             end
-/// |headers| roots  | gap, free|  log, n blocks        | AGFL  | free             |
+/// 0       1       7       13           64              64+n          end
+/// |headers| roots | AGFL  | gap, free  | log, n blocks | free        |
 /// </code>
-/// The free list goes into the smallest run that holds it, so that large runs stay whole.
 /// </remarks>
 internal sealed class GroupLayout
 {
@@ -84,7 +84,7 @@ internal sealed class GroupLayout
         while (freeList.Count < wanted)
         {
             uint missing = wanted - (uint)freeList.Count;
-            Run source = FreeByLength.Where(r => r.Count >= missing).DefaultIfEmpty(FreeByLength.Last()).First();
+            Run source = free.Where(r => r.Count >= missing).DefaultIfEmpty(free[^1]).First();
             uint taken = Math.Min(missing, source.Count);
             for (uint i = 0; i < taken; i++) freeList.Add(source.Start + i);
             Use(source with { Count = taken }, RmapOwner.AllocationGroup);

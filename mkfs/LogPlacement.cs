@@ -13,10 +13,13 @@ internal static class LogPlacement
     /// <param name="plan">The plan without the log.</param>
     /// <param name="wanted">Blocks asked for, 0 to choose.</param>
     /// <param name="wantedAg">Group asked for, null to choose.</param>
-    public static MkfsPlan Place(MkfsPlan plan, long wanted, long? wantedAg)
+    /// <param name="warnings">Where to add warnings.</param>
+    public static MkfsPlan Place(MkfsPlan plan, long wanted, long? wantedAg, List<string> warnings)
     {
         int block = plan.BlockSize;
-        long minimum = Math.Max(MinimumBlocks, new LogReservations(plan).MinimumLogBlocks());
+        LogReservations reservations = new(plan);
+        long minimum = Math.Max(MinimumBlocks, reservations.MinimumLogBlocks());
+        long usable = Math.Max(minimum, reservations.MinimumLogBlocksWithAtomicWrites());
         if (wanted == 0 && plan.DataBlocks >= (1 << 30) / block) minimum = Math.Max(minimum, UsualMinimumBytes / block);
 
         // A group must keep its headers, its tree roots and a few blocks of its own.
@@ -27,7 +30,7 @@ internal static class LogPlacement
         if (blocks == 0)
         {
             blocks = Math.Max(plan.DataBlocks / 2048, (64 << 20) / block);
-            if (plan.DataBlocks < (300 << 20) / block) blocks = minimum;
+            if (plan.DataBlocks < (300 << 20) / block) blocks = Math.Max(minimum, usable);
             blocks = Math.Min(Math.Max(blocks, minimum), Math.Min(maximum, MaximumBlocks));
             blocks = Math.Min(blocks, MaximumBytes / block);
         }
@@ -47,6 +50,7 @@ internal static class LogPlacement
         uint unit = plan.LogStripeUnit != 0 ? plan.LogStripeUnit : plan.StripeUnit;
         (ulong start, blocks) = Align(plan, ag, blocks, unit, maximum, wanted != 0);
         CheckSize(blocks, minimum, block);
+        if (blocks < usable) warnings.Add($"With a log of {blocks} blocks kernels from 6.16 on will not mount the file system; they need {usable}.");
         return plan with { LogBlocks = blocks, LogAg = ag, LogAgBlock = (uint)(start & ((1UL << plan.AgBlockLog) - 1)) };
     }
 

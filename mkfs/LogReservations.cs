@@ -45,9 +45,18 @@ internal sealed class LogReservations
     }
 
     /// <summary>The smallest log in blocks.</summary>
-    public long MinimumLogBlocks()
+    public long MinimumLogBlocks() => LogBlocks(Largest());
+
+    /// <summary>
+    /// The smallest log for kernels with atomic writes (6.16 and later). They end such a write with a truncation that they
+    /// count in full, which without shared blocks is more than the count above.
+    /// </summary>
+    public long MinimumLogBlocksWithAtomicWrites() =>
+        Math.Max(MinimumLogBlocks(), reverseMap && !reflink ? LogBlocks((Truncate(), 4)) : 0);
+
+    private long LogBlocks((long Bytes, int Count) transaction)
     {
-        (long bytes, int count) = Largest();
+        (long bytes, int count) = transaction;
         long total = WithHeaders(bytes) * Math.Max(count, 1);
         long sectors = CeilingDivide(total, 512);
         // The second summand without stripe unit is a thousand sectors where a thousand bytes were meant; it has to stay.

@@ -56,7 +56,7 @@ internal sealed class Planner
             Uuid = options.Uuid, Label = options.Label,
         };
         plan = plan with { FreeListBlocks = FreeListBlocks(plan) };
-        plan = LogPlacement.Place(plan, wantedLogBlocks, options.LogAg);
+        plan = LogPlacement.Place(plan, wantedLogBlocks, options.LogAg, warnings);
         return plan with { RootChunkBlock = RootChunk(plan), Root = Root(plan), Warnings = warnings };
     }
 

@@ -14,7 +14,7 @@ public sealed class KernelTests
     [TestMethod]
     [DataRow("-dsize=16m")]
     [DataRow("-dsize=32m")]
-    [DataRow("-dsize=64m -mreflink=0")]
+    [DataRow("-dsize=54m -mreflink=0")]
     [DataRow("-dsize=100m -mrmapbt=0")]
     [DataRow("-dsize=300m -mfinobt=0,rmapbt=0,reflink=0,bigtime=0 -isparse=0,nrext64=0")]
     [DataRow("-dsize=300m -bsize=1024")]
@@ -29,11 +29,39 @@ public sealed class KernelTests
     [DataRow("-dsize=2g -bsize=16384")]
     [DataRow("-dsize=2g -bsize=65536 -ssize=4096")]
     [DataRow("-dsize=5t")]
-    public void TheKernelUsesEveryGroup(string options)
+    public void TheKernelUsesEveryGroup(string options) => Use(options.Split(' '));
+
+    public TestContext TestContext { get; set; } = null!;
+
+    /// <summary>IMAGEFS_MKFS_MOUNTS and IMAGEFS_SEED replace the number of random option sets and the seed.</summary>
+    [TestMethod]
+    public void TheKernelUsesEveryGroupOfRandomOptions()
     {
         Judge.RequireKernel();
-        MkfsOptions parsed = MkfsOptions.Parse(options.Split(' '));
-        using TempImage image = TempImage.Empty(parsed.Size!.Value.Value);
+        int cases = int.Parse(Environment.GetEnvironmentVariable("IMAGEFS_MKFS_MOUNTS") ?? "4");
+        int seed = int.Parse(Environment.GetEnvironmentVariable("IMAGEFS_SEED") ?? "1");
+        TestContext.WriteLine($"IMAGEFS_SEED={seed}");
+        for (int made = 0, i = 0; made < cases; i++)
+        {
+            string[] options = [.. RandomOptions.Next(new Random(seed * 1_000_003 + i))];
+            try
+            {
+                MkfsPlan plan = MkfsTool.Plan(MkfsOptions.Parse(options));
+                if (plan.DataBytes > 8L << 30 || plan.AgCount > 40 || plan.LogBlocks > plan.DataBlocks / 2 || plan.Warnings.Any(w => w.Contains("will not mount"))) continue;
+            }
+            catch (MkfsOptionException) { continue; }
+            TestContext.WriteLine(string.Join(' ', options));
+            Use(options);
+            made++;
+        }
+    }
+
+    private static void Use(string[] options)
+    {
+        Judge.RequireKernel();
+        MkfsOptions parsed = MkfsOptions.Parse(options);
+        Assert.IsTrue(parsed.Size!.Value.TryToBytes(parsed.BlockSize ?? 4096, parsed.SectorSize ?? 512, out long length));
+        using TempImage image = TempImage.Empty(length);
         MkfsPlan plan = FormatTests.Make(image.Path, parsed);
         XfsRepair.CheckClean(image.Path);
 

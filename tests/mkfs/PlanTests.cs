@@ -50,8 +50,15 @@ public sealed class PlanTests
         // may even plan more blocks than there are.
         (long groups, long groupBlocks, long blocks) = Groups(theirs);
         if (groups != (blocks + groupBlocks - 1) / groupBlocks) return true;
+        // For a small file system with a reverse map but without shared blocks it plans a log that kernels from 6.16 on refuse.
+        if (blocks * BlockSize(theirs) < 300 << 20 && theirs.Contains("rmapbt=1") && theirs.Contains("reflink=0"))
+            return WithoutLog(theirs) == WithoutLog(ours) && LogBlocks(ours) > LogBlocks(theirs);
         return countIsGiven && ours.Length > 0 && Groups(ours) is var mine && mine.GroupBlocks == groupBlocks && mine.Count != groups;
     }
+
+    private static string WithoutLog(string geometry) => Regex.Replace(geometry, @"(?<=internal log.*blocks=)\d+", "N");
+    private static long LogBlocks(string geometry) => long.Parse("0" + Regex.Match(geometry, @"(?<=internal log.*blocks=)\d+").Value);
+    private static long BlockSize(string geometry) => long.Parse(Regex.Match(geometry, @"(?<=data .*bsize=)\d+").Value);
 
     private static (long Count, long GroupBlocks, long Blocks) Groups(string geometry)
     {
