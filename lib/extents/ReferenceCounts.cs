@@ -72,7 +72,7 @@ internal static class ReferenceCounts
         Cursor cursor = new(group.Refcountbt, tx);
         List<RefcountRecord> old = [], now = [];
         // Every shared record that overlaps or touches the run.
-        bool more = cursor.Seek(from, SeekMode.LessOrEqual) && cursor.Current.Start + cursor.Current.Count >= from
+        bool more = cursor.Seek(from - 1, SeekMode.LessOrEqual) && cursor.Current.Start + cursor.Current.Count >= from
             || cursor.Seek(from, SeekMode.GreaterOrEqual);
         for (; more && cursor.Current.Start <= end; more = cursor.Next()) old.Add(Checked(group, cursor.Current));
 

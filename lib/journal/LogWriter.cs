@@ -7,21 +7,22 @@ namespace ImageFs.Journal;
 /// <remarks>
 /// Always true: the head never reaches the tail; between two flushes no more of the ring is written than a reader looks
 /// back over to find the head (4096 basic blocks), so a power cut anywhere in between is seen as a hole.
-/// Every record's size is constant (h_size 32 KiB, one header block): recovery reads all headers with the tail's.
+/// Every record's size is constant (h_size 32 KiB, or the log's stripe unit where that is more): recovery takes the number
+/// of header blocks of all records from the tail's.
 /// </remarks>
 internal sealed class LogWriter
 {
-    private const int RecordSize = LogRecordHeader.DefaultRecordSize, HeaderBlocks = 1;
     /// <summary>Basic blocks written without a flush; a reader's window is 4096.</summary>
-    private const uint UnflushedLimit = 3072;
+    private const uint UnflushedLimit = 3000;
 
     private readonly BlockDevice _device;
     private readonly LogArea _area;
     private readonly Uuid _uuid;
     private readonly int _unit;
+    private readonly int _recordSize, _headerBlocks;
     private readonly int _payloadLimit;
     private readonly byte[] _record;
-    private byte[] _run = new byte[1 << 18];
+    private readonly byte[] _run = new byte[1 << 19];
     private int _runUsed;
     private uint _runBlock;
     private int _used, _operations;
@@ -37,12 +38,10 @@ internal sealed class LogWriter
         _area = new LogArea(device, geometry);
         _uuid = geometry.Uuid;
         _unit = LogRecordFormat.RoundoffUnit(geometry.Superblock);
-        // The unit may exceed the usual record (stripe units up to 256 KiB): padding then fills what h_size must cover.
-        int whole = Math.Max(RecordSize, _unit);
-        _payloadLimit = whole / _unit * _unit - HeaderBlocks * LogRecordFormat.BasicBlock;
-        if (_payloadLimit > LogRecordHeader.BytesPerHeader)
-            throw new XfsUnsupportedException($"log stripe unit of {_unit} bytes: records beyond 32 KiB are not written yet");
-        _record = new byte[_payloadLimit + HeaderBlocks * LogRecordFormat.BasicBlock];
+        _recordSize = Math.Max(LogRecordHeader.DefaultRecordSize, _unit);
+        _headerBlocks = LogRecordFormat.HeaderBlocks(_recordSize);
+        _record = new byte[_recordSize / _unit * _unit];
+        _payloadLimit = _record.Length - _headerBlocks * LogRecordFormat.BasicBlock;
         Cycle = cycle;
         Block = block;
         _previous = LogRecordFormat.NoPreviousBlock;
@@ -103,8 +102,8 @@ internal sealed class LogWriter
     /// <summary>Writes an unmount record and makes it durable: nothing before it will be replayed.</summary>
     public void WriteUnmount()
     {
-        int length = LogRecordFormat.UnmountRecordLength(HeaderBlocks, _unit);
-        LogRecordFormat.FormatUnmountRecord(_record.AsSpan(0, length), HeaderBlocks, Cycle, Block, Capacity, Head, _previous, _uuid, RecordSize);
+        int length = LogRecordFormat.UnmountRecordLength(_headerBlocks, _unit);
+        LogRecordFormat.FormatUnmountRecord(_record.AsSpan(0, length), _headerBlocks, Cycle, Block, Capacity, Head, _previous, _uuid, _recordSize);
         _area.Write(Block, _record.AsSpan(0, length));
         Advance(length);
         Flush();
@@ -155,15 +154,15 @@ internal sealed class LogWriter
         _operations++;
     }
 
-    private Span<byte> Payload => _record.AsSpan(HeaderBlocks * LogRecordFormat.BasicBlock);
+    private Span<byte> Payload => _record.AsSpan(_headerBlocks * LogRecordFormat.BasicBlock);
 
     private void FinishRecord(LogSequenceNumber tail)
     {
         if (_operations == 0) return;
-        int length = (HeaderBlocks * LogRecordFormat.BasicBlock + _used + _unit - 1) / _unit * _unit;
+        int length = (_headerBlocks * LogRecordFormat.BasicBlock + _used + _unit - 1) / _unit * _unit;
         Span<byte> record = _record.AsSpan(0, length);
-        Payload[_used..(length - HeaderBlocks * LogRecordFormat.BasicBlock)].Clear();
-        LogRecordFormat.Seal(record, HeaderBlocks, Cycle, Block, Capacity, tail, _previous, _operations, _uuid, RecordSize);
+        Payload[_used..(length - _headerBlocks * LogRecordFormat.BasicBlock)].Clear();
+        LogRecordFormat.Seal(record, _headerBlocks, Cycle, Block, Capacity, tail, _previous, _operations, _uuid, _recordSize);
         if (_runUsed + length > _run.Length || _unflushed + (uint)(_runUsed + length) / LogRecordFormat.BasicBlock > UnflushedLimit) WriteRun();
         if (_unflushed + (uint)length / LogRecordFormat.BasicBlock > UnflushedLimit) Flush();
         if (_runUsed == 0) _runBlock = Block;
