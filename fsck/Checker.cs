@@ -1,0 +1,126 @@
+using System.Diagnostics;
+using ImageFs.Devices;
+using ImageFs.Format;
+
+namespace ImageFs.Fsck;
+
+/// <summary>
+/// Checks an image without changing it: observes what is there, derives what every tree and counter should be, and compares.
+/// Each difference is a finding.
+/// </summary>
+public static class Checker
+{
+    /// <summary>Checks the file system on a device, which is only read.</summary>
+    /// <remarks>Whatever the bytes are, damage comes back as findings; only a file system that is not ours to check, or a device that cannot be read, gives exit 8.</remarks>
+    public static FsckReport Check(BlockDevice device, FsckOptions? options = null, IProgress<FsckProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        options ??= new FsckOptions();
+        Stopwatch clock = Stopwatch.StartNew();
+        FindingList findings = new(options.MaxFindings, options.MaxFindingsPerCode);
+        Run run = new(device, findings, progress, cancellation);
+        FsckExit exit;
+        string? problem = null;
+        try
+        {
+            problem = run.Execute();
+            exit = problem is not null ? FsckExit.OperationalError : findings.HasFaults ? FsckExit.ErrorsLeft : FsckExit.Clean;
+        }
+        catch (OperationCanceledException)
+        {
+            exit = FsckExit.Cancelled;
+        }
+        catch (IOException e)
+        {
+            exit = FsckExit.OperationalError;
+            problem = e.Message;
+        }
+        return new FsckReport
+        {
+            Device = options.DeviceName,
+            Findings = findings.Stored,
+            Counts = findings.Counts,
+            Exit = exit,
+            Problem = problem,
+            WasDirty = run.WasDirty,
+            Scan = exit switch
+            {
+                FsckExit.OperationalError => ScanExtent.None,
+                FsckExit.Cancelled => ScanExtent.Partial,
+                _ => run.IsPartial ? ScanExtent.Partial : ScanExtent.Complete,
+            },
+            Statistics = run.Statistics(clock.Elapsed),
+        };
+    }
+
+    /// <summary>One check from beginning to end.</summary>
+    private sealed class Run(BlockDevice device, FindingList findings, IProgress<FsckProgress>? progress, CancellationToken cancellation)
+    {
+        private Scan? _scan;
+        private InodeScan? _inodes;
+        private NameScan? _names;
+
+        public bool WasDirty { get; private set; }
+        public bool IsPartial => _scan?.IsPartial ?? true;
+
+        public FsckStatistics Statistics(TimeSpan elapsed) => new(
+            _scan?.Geometry.AgCount ?? 0, _scan?.MetadataBlocks ?? 0, _inodes?.InodesSeen ?? 0, _inodes?.Directories.Count ?? 0, _names?.Names ?? 0, elapsed);
+
+        /// <returns>Null, or why nothing could be checked.</returns>
+        public string? Execute()
+        {
+            if (SuperblockFinder.Find(device, findings, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
+            Geometry geometry = new(Superblock.At((ReadOnlySpan<byte>)sector));
+            // A group needs at least its headers on the device; an image cut shorter than its first group holds nothing to check.
+            LogState log = LogState.Read(device, geometry);
+            WasDirty = log.Problem is null && !log.IsClean;
+            if (log.Problem is not null) findings.Add(FindingCodes.LogDamaged, default, log.Problem);
+            else if (WasDirty) findings.Add(FindingCodes.LogDirty, default, log.Head);
+
+            Scan scan = _scan = new Scan(device, geometry, log.Head, findings, cancellation) { WasDirty = WasDirty };
+            if (device.Length < geometry.DeviceBytes)
+            {
+                scan.Report(FindingCodes.DeviceShort, default, device.Length, geometry.DeviceBytes);
+                scan.IsPartial = true;
+            }
+            if (geometry.Superblock.RealtimeBlocks != 0) scan.Report(FindingCodes.RealtimeUnchecked, default);
+            TreeWalker walker = new(scan);
+            GroupHeaders headers = new(scan);
+            SuperblockCheck superblocks = new(scan, sector, source);
+            superblocks.CheckFields();
+
+            ChunkScan chunks = new(scan, walker, headers);
+            ForEachGroup("group headers and inode btrees", ag =>
+            {
+                if (!headers.Load(ag)) return;
+                superblocks.CheckCopy(ag, headers.Superblock);
+                chunks.Observe(ag);
+            });
+
+            InodeScan inodes = _inodes = new InodeScan(scan, new ForkScan(scan, walker));
+            ForEachGroup("inodes", inodes.Observe);
+
+            NameScan names = _names = new NameScan(scan, inodes, new ForkScan(scan, walker));
+            names.Observe(p => progress?.Report(p));
+
+            new UnlinkedCheck(scan, inodes).Check(chunks.UnlinkedHeads);
+            new LinkCompare(scan, inodes).Compare();
+
+            GroupCompare groups = new(scan, walker, headers);
+            ForEachGroup("free space, reverse maps and refcounts", groups.Compare);
+            superblocks.CheckCounters(chunks, groups, inodes);
+            return null;
+        }
+
+        private void ForEachGroup(string phase, Action<AgNumber> action)
+        {
+            uint count = _scan!.Geometry.AgCount;
+            for (uint ag = 0; ag < count; ag++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                progress?.Report(new FsckProgress(phase, ag, count));
+                action(new AgNumber(ag));
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using System.Runtime.InteropServices;
+using ImageFs.Format;
+
+namespace ImageFs.Fsck;
+
+/// <summary>Somebody uses a run of blocks of a group. The same four numbers as a record of the rmapbt, in machine order.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct Claim(uint start, uint count, ulong owner, ulong offset)
+{
+    public uint Start = start, Count = count;
+    public ulong Owner = owner, Offset = offset;
+
+    public readonly ulong End => (ulong)Start + Count;
+    public readonly bool IsInode => RmapOwner.IsInode(Owner);
+    /// <summary>File block without the flags.</summary>
+    public readonly ulong FileBlock => Offset & RmapFlags.OffsetMask;
+    public readonly ulong Flags => Offset & ~RmapFlags.OffsetMask;
+
+    /// <summary>Order of the rmapbt: start, owner, offset without the unwritten bit.</summary>
+    public static int Compare(in Claim left, in Claim right)
+    {
+        if (left.Start != right.Start) return left.Start < right.Start ? -1 : 1;
+        if (left.Owner != right.Owner) return left.Owner < right.Owner ? -1 : 1;
+        ulong a = left.Offset & ~RmapFlags.Unwritten, b = right.Offset & ~RmapFlags.Unwritten;
+        return a < b ? -1 : a > b ? 1 : 0;
+    }
+
+    /// <summary>True if <paramref name="next"/> continues this claim so that the rmapbt holds one record for both.</summary>
+    public readonly bool Continues(in Claim next) =>
+        Owner == next.Owner && End == next.Start && Flags == next.Flags && (ulong)Count + next.Count <= uint.MaxValue
+        && (!IsInode || (Offset & RmapFlags.BmbtBlock) != 0 || FileBlock + Count == next.FileBlock);
+
+    public override readonly string ToString() => Describe(Owner, Offset);
+
+    /// <summary>An owner and its place in words.</summary>
+    public static string Describe(ulong owner, ulong offset)
+    {
+        if (!RmapOwner.IsInode(owner)) return RmapOwner.Name(owner);
+        string fork = (offset & RmapFlags.AttributeFork) != 0 ? "attribute fork" : "data fork";
+        if ((offset & RmapFlags.BmbtBlock) != 0) return $"inode {owner} ({fork} btree)";
+        return $"inode {owner} ({fork}, {((offset & RmapFlags.Unwritten) != 0 ? "unwritten, " : "")}file block {offset & RmapFlags.OffsetMask})";
+    }
+}
+
+/// <summary>Who claims which blocks, by group; grows while the image is observed, is consumed when groups are compared.</summary>
+internal sealed class ClaimTable(Geometry geometry)
+{
+    private readonly PackedList<Claim>?[] _extents = new PackedList<Claim>?[geometry.AgCount];
+    private readonly PackedList<Claim>?[] _blocks = new PackedList<Claim>?[geometry.AgCount];
+
+    /// <summary>Adds an extent of a fork, which lies in one group. Extents of a fork come in file order.</summary>
+    public void Add(in Extent extent, ulong inode, bool attributeFork)
+    {
+        ulong flags = (attributeFork ? RmapFlags.AttributeFork : 0) | (extent.Unwritten ? RmapFlags.Unwritten : 0);
+        PackedList<Claim> list = _extents[geometry.AgOf(extent.Start).Value] ??= new PackedList<Claim>();
+        Claim claim = new(geometry.BlockInAg(extent.Start).Value, extent.Length, inode, extent.Offset.Value | flags);
+        // File order: whatever the rmapbt holds as one record is next to each other here.
+        if (list.Count > 0 && list[list.Count - 1].Continues(claim)) list[list.Count - 1].Count += extent.Length;
+        else list.Add(claim);
+    }
+
+    /// <summary>Adds blocks of a special owner, or a bmbt block of an inode; in any order.</summary>
+    public void AddBlocks(AgNumber ag, uint start, uint count, ulong owner, ulong flags = 0) =>
+        (_blocks[ag.Value] ??= new PackedList<Claim>()).Add(new Claim(start, count, owner, flags));
+
+    /// <summary>All claims of a group, merged and sorted as in the rmapbt. Whoever takes them is the last to see them.</summary>
+    public PackedList<Claim> Take(AgNumber ag)
+    {
+        PackedList<Claim> all = _extents[ag.Value] ?? new PackedList<Claim>(), blocks = _blocks[ag.Value] ?? new PackedList<Claim>();
+        _extents[ag.Value] = _blocks[ag.Value] = null;
+        blocks.Span.Sort(static (a, b) => a.Owner != b.Owner ? a.Owner.CompareTo(b.Owner) : a.Offset != b.Offset ? a.Offset.CompareTo(b.Offset) : a.Start.CompareTo(b.Start));
+        int first = all.Count;
+        foreach (ref readonly Claim block in blocks.Span)
+        {
+            if (all.Count > first && all[all.Count - 1].Continues(block)) all[all.Count - 1].Count += block.Count;
+            else all.Add(block);
+        }
+        all.Span.Sort(static (a, b) => Claim.Compare(a, b));
+        return all;
+    }
+}

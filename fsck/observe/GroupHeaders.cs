@@ -1,0 +1,48 @@
+using ImageFs.Format;
+
+namespace ImageFs.Fsck;
+
+/// <summary>The four header sectors of a group, read together; each is looked at when its turn comes.</summary>
+internal sealed class GroupHeaders
+{
+    private readonly Scan _scan;
+    private readonly byte[] _sectors;
+    private AgNumber _ag;
+    private bool _isRead;
+
+    public GroupHeaders(Scan scan)
+    {
+        _scan = scan;
+        _sectors = new byte[4 * scan.Geometry.SectorSize];
+    }
+
+    public ReadOnlySpan<byte> Superblock => Sector(0);
+    public ref readonly Agf Agf => ref Format.Agf.At(Sector(1));
+    public ref readonly Agi Agi => ref Format.Agi.At(Sector(2));
+    public ReadOnlySpan<BigEndian32> AgflSlots => AgflHeader.Slots(Sector(3))[.._scan.Geometry.AgflSlots];
+
+    /// <summary>Reads the sectors of a group without looking at them.</summary>
+    public bool Load(AgNumber ag)
+    {
+        _ag = ag;
+        _isRead = _scan.TryRead(_scan.Geometry.AgOffset(ag), _sectors, "the group's headers", new Where(ag.Value, 0));
+        return _isRead;
+    }
+
+    /// <summary>Holds the AGF against its verifier; false if it cannot be used.</summary>
+    public bool JudgeAgf() => Judge(Structure.Agf, BlockKind.Agf, 1);
+
+    /// <summary>Holds the AGI against its verifier; false if it cannot be used.</summary>
+    public bool JudgeAgi() => Judge(Structure.Agi, BlockKind.Agi, 2);
+
+    /// <summary>Holds the AGFL against its verifier; false if it cannot be used.</summary>
+    public bool JudgeAgfl() => Judge(Structure.Agfl, BlockKind.Agfl, 3);
+
+    private bool Judge(Structure structure, BlockKind kind, int sector)
+    {
+        Geometry g = _scan.Geometry;
+        return _isRead && _scan.Judge(structure, kind, g.HeaderOffset(_ag, sector), Sector(sector), new Where(_ag.Value, (uint)(sector * g.SectorSize / g.BlockSize)));
+    }
+
+    private ReadOnlySpan<byte> Sector(int index) => _sectors.AsSpan(index * _scan.Geometry.SectorSize, _scan.Geometry.SectorSize);
+}

@@ -1,0 +1,117 @@
+using System.Text;
+using ImageFs.Format;
+
+namespace ImageFs.Fsck;
+
+/// <summary>Reads all directories once the inodes are known: every name must lead to an inode that exists and is of the type it says.</summary>
+internal sealed class NameScan
+{
+    private readonly Scan _scan;
+    private readonly Geometry _g;
+    private readonly InodeScan _inodes;
+    private readonly DirectoryScan _directories;
+    private readonly ulong[] _hidden;
+    private int _current;
+
+    public NameScan(Scan scan, InodeScan inodes, ForkScan forks)
+    {
+        _scan = scan;
+        _g = scan.Geometry;
+        _inodes = inodes;
+        _directories = new DirectoryScan(scan, forks, this);
+        Superblock sb = _g.Superblock;
+        _hidden = [sb.RealtimeBitmapInode, sb.RealtimeSummaryInode, sb.UserQuotaInode, sb.GroupQuotaInode, sb.ProjectQuotaInode];
+    }
+
+    /// <summary>Names met so far, "." and ".." not counted.</summary>
+    public long Names { get; private set; }
+
+    public void Observe(Action<FsckProgress> progress)
+    {
+        byte[] inode = new byte[_g.InodeSize];
+        PackedList<DirectoryNode> all = _inodes.Directories;
+        for (_current = 0; _current < all.Count; _current++)
+        {
+            if ((_current & 1023) == 0) progress(new FsckProgress("directories", _current, all.Count));
+            ulong number = all[_current].Inode;
+            InodeNumber n = new(number);
+            AgNumber ag = _g.AgOf(n);
+            AgInode inside = _g.InodeInAg(n);
+            Where at = _scan.At(ag, _g.BlockOf(inside), number);
+            long offset = _g.ByteOffset(ag, _g.BlockOf(inside)) + (long)(inside.Value & (uint)(_g.InodesPerBlock - 1)) * _g.InodeSize;
+            if (_scan.TryRead(offset, inode, "inode", at)) _directories.Examine(inode, number, at);
+        }
+        CheckRoot();
+    }
+
+    private void CheckRoot()
+    {
+        ulong root = _g.Superblock.RootInode;
+        if (_inodes.FindDirectory(root) < 0)
+        {
+            int slot = _scan.Inodes.Find(root);
+            InodeState state = slot < 0 ? InodeState.None : _scan.Inodes.State(slot);
+            string problem = (state & InodeState.Damaged) != 0 ? "the root directory's inode is damaged"
+                : (state & InodeState.Used) != 0 ? "the root inode is no directory" : "the root inode is not in use";
+            _scan.Report(FindingCodes.RootInode, new Where(Inode: root), problem);
+        }
+        // Only the two that exist on every file system; they are empty files unless there is a realtime device.
+        foreach ((string name, ulong number) in new[] { ("rbmino", _g.Superblock.RealtimeBitmapInode.Value), ("rsumino", _g.Superblock.RealtimeSummaryInode.Value) })
+        {
+            int slot = _scan.Inodes.Find(number);
+            InodeState state = slot < 0 ? InodeState.None : _scan.Inodes.State(slot);
+            if ((state & InodeState.Damaged) != 0) continue;
+            if ((state & InodeState.TypeMask) != (InodeState)(FileMode16.Regular >> 12))
+                _scan.Report(FindingCodes.MetaInode, new Where(Inode: number, Field: name), $"{name} leads to inode {number}, no regular file");
+        }
+    }
+
+    /// <summary>The directory that is read says where its ".." leads.</summary>
+    public void Parent(ulong parent)
+    {
+        _inodes.Directories[_current].Parent = parent;
+        _inodes.Directories[_current].IsRead = true;
+    }
+
+    /// <summary>The directory that is read has an entry.</summary>
+    public void Name(ReadOnlySpan<byte> name, ulong child, byte type, Where at)
+    {
+        Names++;
+        if (!DirectoryName.IsLegal(name)) _scan.Report(FindingCodes.EntryName, at, Show(name), "not a legal name");
+        int slot = _scan.Inodes.Find(child);
+        InodeState state = slot < 0 ? InodeState.None : _scan.Inodes.State(slot);
+        if ((state & (InodeState.Used | InodeState.Damaged)) == 0)
+        {
+            _scan.Report(FindingCodes.EntryInode, at, Show(name), child, slot < 0 ? "which does not exist" : "which is free");
+            return;
+        }
+        if (Array.IndexOf(_hidden, child) >= 0 && child != 0)
+        {
+            _scan.Report(FindingCodes.EntryInode, at, Show(name), child, "which must have no name");
+            return;
+        }
+        _scan.Inodes.Names(slot)++;
+        if ((state & InodeState.Used) == 0) return;
+        DirectoryFileType actual = DirectoryName.TypeOf((ushort)((byte)(state & InodeState.TypeMask) << 12));
+        if (_g.HasFileType && type != (byte)actual)
+            _scan.Report(FindingCodes.EntryType, at with { Field = "filetype" }, Show(name), child, type, $"{(byte)actual} ({actual})");
+        if (actual != DirectoryFileType.Directory || _inodes.FindDirectory(child) is not (int index and >= 0)) return;
+
+        ref DirectoryNode directory = ref _inodes.Directories[index];
+        ref DirectoryNode parent = ref _inodes.Directories[_current];
+        if (directory.NamedBy >= 0)
+        {
+            _scan.Report(FindingCodes.DirectoryTwoParents, at with { Inode = child }, _inodes.Directories[directory.NamedBy].Inode, parent.Inode);
+            return;
+        }
+        directory.NamedBy = _current;
+        _scan.Inodes.Names(parent.Slot)++; // the child's ".."
+    }
+
+    /// <summary>A name as text; bytes that are no UTF-8 are shown as such.</summary>
+    public static string Show(ReadOnlySpan<byte> name)
+    {
+        string text = Encoding.UTF8.GetString(name);
+        return text.Any(char.IsControl) || text.Contains('\uFFFD') ? string.Concat(name.ToArray().Select(b => b is >= 0x20 and < 0x7f ? ((char)b).ToString() : $"\\x{b:x2}")) : text;
+    }
+}

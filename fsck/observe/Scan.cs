@@ -1,0 +1,110 @@
+using System.Buffers;
+using ImageFs.Devices;
+using ImageFs.Format;
+
+namespace ImageFs.Fsck;
+
+/// <summary>What all parts of one check share: the image, its geometry, what was seen so far, what was found.</summary>
+/// <remarks>
+/// Always true: a metadata block is read at most once per image. Whoever follows a pointer asks <see cref="Enter"/> first,
+/// so no cycle and no fan-in of a hostile image costs more than the blocks it really has.
+/// </remarks>
+internal sealed class Scan
+{
+    private readonly SparseBitmap?[] _entered;
+
+    public Scan(BlockDevice device, Geometry geometry, LogSequenceNumber head, FindingList findings, CancellationToken cancellation)
+    {
+        Device = device;
+        Geometry = geometry;
+        Head = head;
+        Findings = findings;
+        Cancellation = cancellation;
+        _entered = new SparseBitmap?[geometry.AgCount];
+        Claims = new ClaimTable(geometry);
+        Inodes = new InodeTable(geometry);
+    }
+
+    public BlockDevice Device { get; }
+    public Geometry Geometry { get; }
+
+    /// <summary>No LSN may lie beyond this; 0 if the log could not be read.</summary>
+    public LogSequenceNumber Head { get; }
+
+    public FindingList Findings { get; }
+    public CancellationToken Cancellation { get; }
+    public ClaimTable Claims { get; }
+    public InodeTable Inodes { get; }
+
+    /// <summary>True once something could not be followed: what is derived from the rest is then too little.</summary>
+    public bool IsPartial { get; set; }
+
+    /// <summary>True if what recovery leaves for the first mount (unlinked inodes, CoW staging) is to be expected.</summary>
+    public bool WasDirty { get; init; }
+
+    /// <summary>Blocks of metadata that were read.</summary>
+    public long MetadataBlocks { get; private set; }
+
+    /// <summary>Counts a block of metadata that was read elsewhere.</summary>
+    public void CountBlock() => MetadataBlocks++;
+
+    public void Report(FindingCode code, Where where, params ReadOnlySpan<object> values) => Findings.Add(code, where, values);
+
+    /// <summary>Marks a block as visited metadata.</summary>
+    /// <returns>False if it was visited before: the caller must not follow it again.</returns>
+    public bool Enter(AgNumber ag, AgBlock block) => (_entered[ag.Value] ??= new SparseBitmap()).Add(block.Value);
+
+    /// <summary>Reads bytes; an error of the device is a finding.</summary>
+    public bool TryRead(long offset, Span<byte> into, string what, Where where = default)
+    {
+        Cancellation.ThrowIfCancellationRequested();
+        try
+        {
+            if (offset < 0 || offset > Device.Length - into.Length)
+                throw new XfsException(Errno.EIO, $"{into.Length} bytes at offset {offset} are outside the image");
+            Device.Read(offset, into);
+            return true;
+        }
+        catch (IOException e)
+        {
+            Report(FindingCodes.IoError, where, what, e.Message);
+            IsPartial = true;
+            return false;
+        }
+    }
+
+    /// <summary>Reads one block of metadata and holds it against its verifier; every fault is a finding.</summary>
+    /// <returns>True if the structure can be used. A wrong checksum or LSN alone does not prevent that.</returns>
+    public bool TryReadBlock(Structure structure, BlockKind kind, long offset, Span<byte> into, Where where)
+    {
+        MetadataBlocks++;
+        return TryRead(offset, into, kind.Name(), where) && Judge(structure, kind, offset, into, where);
+    }
+
+    /// <summary>Holds a block that was read against its verifier.</summary>
+    /// <returns>True if the structure can be used.</returns>
+    public bool Judge(Structure structure, BlockKind kind, long offset, ReadOnlySpan<byte> block, Where where)
+    {
+        if (BlockVerifier.Verify(kind, block, Geometry, offset, Head) is not Fault fault) return true;
+        Report(FindingCodes.For(structure, fault), where with { Field = fault.Field }, fault.Problem);
+        if (!fault.IsChecksum && fault.Field != "lsn")
+        {
+            IsPartial = true;
+            return false;
+        }
+        // One wrong byte somewhere must not cost what the block still says; but what it says must make sense by itself.
+        if (BlockVerifier.VerifyStructure(kind, block, Geometry, offset) is not Fault second) return true;
+        if (fault.Field == "lsn") Report(FindingCodes.For(structure, second), where with { Field = second.Field }, second.Problem);
+        IsPartial = true;
+        return false;
+    }
+
+    /// <summary>The place of a block as findings name it.</summary>
+    public Where At(AgNumber ag, AgBlock block, ulong? inode = null, string? field = null) => new(ag.Value, block.Value, inode, field);
+
+    public Where At(FsBlock block, ulong? inode = null, string? field = null) => At(Geometry.AgOf(block), Geometry.BlockInAg(block), inode, field);
+
+    /// <summary>A rented buffer of at least that size.</summary>
+    public static byte[] Rent(int size) => ArrayPool<byte>.Shared.Rent(size);
+    public static void Return(byte[] buffer) => ArrayPool<byte>.Shared.Return(buffer);
+}

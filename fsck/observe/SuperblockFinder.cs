@@ -1,0 +1,207 @@
+using System.Buffers.Binary;
+using ImageFs.Devices;
+using ImageFs.Format;
+
+namespace ImageFs.Fsck;
+
+/// <summary>Finds the superblock to work with: the primary if it is usable, else a copy from another group.</summary>
+internal static class SuperblockFinder
+{
+    /// <summary>How far the device is searched for a copy when nothing says where the groups begin.</summary>
+    private const long SearchLimit = 4L << 30;
+    private const int MaxSector = 32768;
+
+    /// <param name="sector">The whole sector of the superblock that is used.</param>
+    /// <param name="source">The group it came from.</param>
+    /// <returns>Null, or a sentence why there is nothing to check.</returns>
+    public static string? Find(BlockDevice device, FindingList findings, CancellationToken cancellation, out byte[] sector, out uint source)
+    {
+        source = 0;
+        sector = [];
+        byte[] first = new byte[(int)Math.Min(MaxSector, device.Length)];
+        if (first.Length < Superblock.Size) return $"not an XFS image: only {device.Length} bytes";
+        try
+        {
+            device.Read(0, first);
+        }
+        catch (IOException e)
+        {
+            return $"the superblock cannot be read: {e.Message}";
+        }
+        bool hasMagic = BinaryPrimitives.ReadUInt32BigEndian(first) == Superblock.MagicNumber;
+        Fault? layout = SuperblockVerifier.VerifyLayout(first);
+        int size = layout is null ? Superblock.At(first).SectorSize.Value : 512;
+        bool plain = layout is null && Superblock.At(first).Version == 5;
+        bool checksum = plain && size <= first.Length && Crc32c.IsValid(first.AsSpan(0, size), Superblock.CrcOffset);
+        if (hasMagic && layout is null && (checksum || !plain))
+        {
+            // A superblock that is sound in itself says what it is; if that is not for us, no copy will change it.
+            SuperblockVerifier.Verdict verdict = SuperblockVerifier.Judge(Superblock.At(first));
+            if (verdict.Level == Support.Refused && Superblock.At(first).InProgress == 0) return verdict.Reason;
+            if (verdict.Level != Support.Refused)
+            {
+                sector = first.AsSpan(0, size).ToArray();
+                return null;
+            }
+        }
+
+        // The primary is damaged. It may still tell where the first copy is; if not, look for one.
+        if (TryCopies(device, first, cancellation, out byte[]? copy, out uint group))
+        {
+            ReportPrimary(findings, first, layout, checksum, size);
+            if (layout is null && !checksum && SuperblockVerifier.Judge(Superblock.At(first)).Level != Support.Refused && SameGeometry(first, copy!))
+            {
+                sector = first.AsSpan(0, size).ToArray();
+                return null;
+            }
+            findings.Add(FindingCodes.SbLost, new Where(0, 0), group);
+            sector = copy!;
+            source = group;
+            return null;
+        }
+        if (!hasMagic) return $"not an XFS image: it begins with 0x{BinaryPrimitives.ReadUInt32BigEndian(first):x8}, expected 0x{Superblock.MagicNumber:x8} (XFSB), and no copy of a superblock was found";
+        if (layout is Fault fault) return $"the superblock is damaged ({fault}) and no copy of it was found";
+        SuperblockVerifier.Verdict last = SuperblockVerifier.Judge(Superblock.At(first));
+        if (last.Level == Support.Refused) return last.Reason;
+        ReportPrimary(findings, first, layout, checksum, size);
+        sector = first.AsSpan(0, size).ToArray();
+        return null;
+    }
+
+    /// <summary>The fields that say where things are: a primary that agrees in them with a sound copy is used in spite of its checksum.</summary>
+    public static bool SameGeometry(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
+    {
+        foreach (SuperblockField field in SuperblockFields.Shared)
+            if (!left.Slice(field.Offset, field.Size).SequenceEqual(right.Slice(field.Offset, field.Size))) return false;
+        return true;
+    }
+
+    private static void ReportPrimary(FindingList findings, byte[] first, Fault? layout, bool checksum, int size)
+    {
+        Where at = new(0, 0);
+        if (layout is Fault fault) findings.Add(FindingCodes.For(Structure.Superblock, fault), at with { Field = fault.Field }, fault.Problem);
+        else if (!checksum)
+        {
+            uint stored = BinaryPrimitives.ReadUInt32LittleEndian(first.AsSpan(Superblock.CrcOffset));
+            findings.Add(FindingCodes.Crc(Structure.Superblock), at with { Field = "crc" },
+                $"found 0x{stored:x8}, the sector's checksum is 0x{Crc32c.Compute(first.AsSpan(0, size), Superblock.CrcOffset):x8}");
+        }
+        else if (Superblock.At(first).InProgress != 0)
+            findings.Add(FindingCodes.Form(Structure.Superblock), at with { Field = "inprogress" }, $"found {Superblock.At(first).InProgress}, expected 0");
+    }
+
+    private static bool TryCopies(BlockDevice device, byte[] primary, CancellationToken cancellation, out byte[]? sector, out uint group)
+    {
+        ref readonly Superblock sb = ref Superblock.At(primary);
+        ulong stated = (ulong)sb.AgBlocks.Value << Math.Min(16, (int)sb.BlockLog);
+        byte[] buffer = new byte[MaxSector];
+        if (stated is >= 1 << 20 and <= 1UL << 40 && TryCopy(device, (long)stated, buffer, out sector, out group)) return true;
+        const int step = 1 << 20;
+        byte[] window = new byte[step];
+        for (long at = 0; at < Math.Min(device.Length, SearchLimit); at += step)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int length = (int)Math.Min(step, device.Length - at);
+            try
+            {
+                device.Read(at, window.AsSpan(0, length));
+            }
+            catch (IOException)
+            {
+                continue;
+            }
+            ReadOnlySpan<byte> rest = window.AsSpan(0, length);
+            for (int from = 0; ;)
+            {
+                int found = rest[from..].IndexOf("XFSB"u8);
+                if (found < 0) break;
+                found += from;
+                from = found + 4;
+                if ((found & 511) != 0 || at + found == 0) continue;
+                if (TryCopy(device, at + found, buffer, out sector, out group)) return true;
+            }
+        }
+        sector = null;
+        group = 0;
+        return false;
+    }
+
+    /// <summary>True if a sound copy lies at that offset and that offset is where a copy of it belongs.</summary>
+    private static bool TryCopy(BlockDevice device, long offset, byte[] buffer, out byte[]? sector, out uint group)
+    {
+        sector = null;
+        group = 0;
+        int length = (int)Math.Min(buffer.Length, device.Length - offset);
+        if (length < Superblock.Size) return false;
+        try
+        {
+            device.Read(offset, buffer.AsSpan(0, length));
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+        Span<byte> bytes = buffer.AsSpan(0, length);
+        if (SuperblockVerifier.VerifyLayout(bytes) is not null) return false;
+        Superblock sb = Superblock.At((ReadOnlySpan<byte>)bytes);
+        // mkfs leaves "in progress" in the copies.
+        Superblock judged = sb;
+        judged.InProgress = 0;
+        if (sb.Version != 5 || sb.SectorSize > length || SuperblockVerifier.Judge(judged).Level == Support.Refused) return false;
+        if (!Crc32c.IsValid(bytes[..sb.SectorSize.Value], Superblock.CrcOffset)) return false;
+        long groupBytes = (long)sb.AgBlocks.Value << sb.BlockLog;
+        if (offset % groupBytes != 0 || offset / groupBytes >= sb.AgCount) return false;
+        group = (uint)(offset / groupBytes);
+        sector = bytes[..sb.SectorSize.Value].ToArray();
+        return true;
+    }
+}
+
+/// <summary>A field of the superblock by its place in the sector.</summary>
+internal readonly record struct SuperblockField(string Name, int Offset, int Size);
+
+/// <summary>Which fields the copies share with the primary.</summary>
+internal static class SuperblockFields
+{
+    /// <summary>
+    /// What must be the same in all copies. Counters, inode pointers, quota state, the label, what a mount option may change
+    /// (stripe unit), what only the primary learns (the attribute bit, log_incompat, needsrepair) and checksums are left out.
+    /// </summary>
+    public static readonly SuperblockField[] Shared =
+    [
+        new("magicnum", 0, 4), new("blocksize", 4, 4), new("dblocks", 8, 8), new("rblocks", 16, 8), new("rextents", 24, 8), new("uuid", 32, 16),
+        new("logstart", 48, 8), new("rextsize", 80, 4), new("agblocks", 84, 4), new("agcount", 88, 4), new("rbmblocks", 92, 4),
+        new("logblocks", 96, 4), new("sectsize", 102, 2), new("inodesize", 104, 2), new("inopblock", 106, 2), new("blocklog", 120, 1),
+        new("sectlog", 121, 1), new("inodelog", 122, 1), new("inopblog", 123, 1), new("agblklog", 124, 1), new("rextslog", 125, 1),
+        new("imax_pct", 127, 1), new("shared_vn", 179, 1), new("inoalignmt", 180, 4), new("dirblklog", 192, 1), new("logsectlog", 193, 1),
+        new("logsectsize", 194, 2), new("logsunit", 196, 4), new("features_compat", 208, 4), new("features_ro_compat", 212, 4),
+        new("spino_align", 228, 4), new("meta_uuid", 248, 16),
+    ];
+
+    /// <summary>The shared fields that differ, and those of which only some bits are shared.</summary>
+    public static IEnumerable<(string Name, string Found, string Expected)> Differences(byte[] copy, byte[] primary)
+    {
+        foreach (SuperblockField field in Shared)
+            if (!copy.AsSpan(field.Offset, field.Size).SequenceEqual(primary.AsSpan(field.Offset, field.Size)))
+                yield return (field.Name, Show(copy, field), Show(primary, field));
+        const uint versionMask = ~(uint)(VersionBits.Attributes | VersionBits.StripeAlignment | VersionBits.Quota);
+        foreach ((string name, int offset, int size, uint mask) in new[]
+            { ("versionnum", 100, 2, versionMask), ("features2", 200, 4, uint.MaxValue), ("features_incompat", 216, 4, ~(uint)IncompatFeatures.NeedsRepair) })
+        {
+            uint found = Number(copy, offset, size) & mask, expected = Number(primary, offset, size) & mask;
+            if (found != expected) yield return (name, $"0x{found:x}", $"0x{expected:x}");
+        }
+    }
+
+    private static uint Number(byte[] sector, int offset, int size) =>
+        size == 2 ? BinaryPrimitives.ReadUInt16BigEndian(sector.AsSpan(offset)) : BinaryPrimitives.ReadUInt32BigEndian(sector.AsSpan(offset));
+
+    private static string Show(byte[] sector, SuperblockField field)
+    {
+        ReadOnlySpan<byte> bytes = sector.AsSpan(field.Offset, field.Size);
+        if (field.Size == 16) return new Uuid(bytes).ToString();
+        ulong value = 0;
+        foreach (byte one in bytes) value = value << 8 | one;
+        return value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    }
+}
