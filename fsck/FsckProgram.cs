@@ -46,7 +46,7 @@ public static class FsckProgram
         FsckReport report;
         try
         {
-            using BlockDevice device = new ImageReader(image);
+            using FileDevice device = FileDevice.Open(image, DeviceAccess.Read);
             report = Checker.Check(device, new FsckOptions { DeviceName = image }, progress: null, cancellation);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
