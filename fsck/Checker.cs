@@ -70,14 +70,18 @@ public static class Checker
         public string? Execute()
         {
             if (SuperblockFinder.Find(device, findings, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
-            Geometry geometry = new(Superblock.At((ReadOnlySpan<byte>)sector));
-            // A group needs at least its headers on the device; an image cut shorter than its first group holds nothing to check.
-            LogState log = LogState.Read(device, geometry);
-            WasDirty = log.Problem is null && !log.IsClean;
-            if (log.Problem is not null) findings.Add(FindingCodes.LogDamaged, default, log.Problem);
-            else if (WasDirty) findings.Add(FindingCodes.LogDirty, default, log.Head);
-
-            Scan scan = _scan = new Scan(device, geometry, log.Head, findings, cancellation) { WasDirty = WasDirty };
+            LogView log = LogView.Open(device, new Geometry(Superblock.At((ReadOnlySpan<byte>)sector)), findings);
+            WasDirty = log.WasDirty;
+            Geometry geometry = log.Geometry;
+            // The log may have changed the superblock: its counters always, its size after a growth.
+            if (WasDirty && source == 0)
+            {
+                log.Device.Read(0, sector);
+                if (SuperblockVerifier.VerifyLayout(sector) is Fault fault)
+                    return $"the log turns the superblock into one that makes no sense ({fault})";
+                geometry = new Geometry(Superblock.At((ReadOnlySpan<byte>)sector));
+            }
+            Scan scan = _scan = new Scan(log.Device, geometry, log.Head, findings, cancellation) { WasDirty = WasDirty };
             if (device.Length < geometry.DeviceBytes)
             {
                 scan.Report(FindingCodes.DeviceShort, default, device.Length, geometry.DeviceBytes);

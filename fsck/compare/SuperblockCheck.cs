@@ -81,8 +81,8 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
     {
         Superblock sb = _g.Superblock;
         if (inodes.HasAttributes && (sb.VersionBits & VersionBits.Attributes) == 0) scan.Report(FindingCodes.SbAttrBit, At(source, "versionnum"));
-        // A copy never knows the counters, and with a dirty log the mount counts again.
-        if (source != 0 || scan.WasDirty) return;
+        // A copy never knows the counters.
+        if (source != 0) return;
         if (chunks.IsCounted && sb.InodeCount != chunks.Inodes) scan.Report(FindingCodes.SbIcount, At(0, "icount"), sb.InodeCount, chunks.Inodes);
         if (chunks.IsCounted && sb.FreeInodes != chunks.FreeInodes) scan.Report(FindingCodes.SbIfree, At(0, "ifree"), sb.FreeInodes, chunks.FreeInodes);
         if (groups.IsCounted && sb.FreeDataBlocks != groups.FreeBlocks) scan.Report(FindingCodes.SbFdblocks, At(0, "fdblocks"), sb.FreeDataBlocks, groups.FreeBlocks);
