@@ -39,6 +39,9 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         public MetadataBuffer? Buffer;
         public ulong Pointer;
         public int Index;
+        /// <summary>In a range query: the key of the child entered last, if any was on this level.</summary>
+        public TKey Entered;
+        public bool HasEntered;
     }
 
     [InlineArray(BtreeLimits.MaxHeight)]

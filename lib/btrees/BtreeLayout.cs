@@ -64,6 +64,9 @@ internal readonly struct BtreeLayout<TKind, TRecord, TKey>
     /// <summary>The records of a leaf.</summary>
     public ReadOnlySpan<TRecord> Records(ReadOnlySpan<byte> block) => MemoryMarshal.Cast<byte, TRecord>(block[_header..])[..Count(block)];
 
+    /// <summary>The records of a leaf, to be filled in.</summary>
+    public Span<TRecord> MutableRecords(Span<byte> block) => MemoryMarshal.Cast<byte, TRecord>(block[_header..])[..Count(block)];
+
     public ref readonly TRecord Record(ReadOnlySpan<byte> block, int index) => ref MemoryMarshal.AsRef<TRecord>(block[(_header + index * RecordSize)..]);
     public void SetRecord(Span<byte> block, int index, in TRecord record) => MemoryMarshal.Write(block[(_header + index * RecordSize)..], in record);
 

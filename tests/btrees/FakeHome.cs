@@ -39,6 +39,13 @@ internal class FakeHome : BtreeHome
         for (uint ag = _long ? 0u : 1; ag < (_long ? geometry.AgCount : 2); ag++)
             for (uint block = geometry.AgflBlock.Value + 1; block < geometry.AgLength(new(ag)); block++)
                 _free.Add(_long ? geometry.Join(new AgNumber(ag), new AgBlock(block)).Value : block);
+        // A few thousand, scattered over all there are.
+        for (int i = 0; i < 4096; i++)
+        {
+            int other = random.Next(i, _free.Count);
+            (_free[i], _free[other]) = (_free[other], _free[i]);
+        }
+        _free.RemoveRange(4096, _free.Count - 4096);
         using Transaction tx = Begin();
         ulong first = AllocateBlock(tx, 0);
         long at = OffsetOf(first);
@@ -85,6 +92,21 @@ internal class FakeHome : BtreeHome
 
     public Transaction Begin() => new(Cache, NoJournal.Instance);
 
+    /// <summary>Remembers what is no part of a transaction here; the action puts it back after an abort.</summary>
+    public Action Remember()
+    {
+        (ulong root, int levels) = (_root, _levels);
+        ulong[] used = [.. Used], free = [.. _free];
+        return () =>
+        {
+            (_root, _levels) = (root, levels);
+            Used.Clear();
+            Used.UnionWith(used);
+            _free.Clear();
+            _free.AddRange(free);
+        };
+    }
+
     public override void SetRoot(Transaction tx, ulong root, int levels)
     {
         Assert.IsFalse(_long, "an inode root is not replaced");
@@ -113,7 +135,7 @@ internal class FakeHome : BtreeHome
 
     public override void FreeBlock(Transaction tx, ulong pointer)
     {
-        Assert.IsTrue(Used.Remove(pointer), $"block {pointer} is freed, but it was not in use");
+        if (!Used.Remove(pointer)) throw new CorruptionException(Kind.Name(), $"block {pointer}", "it is freed, but it was not in use");
         _free.Add(pointer);
         tx.Invalidate(OffsetOf(pointer), Geometry.BlockSize);
     }
@@ -126,4 +148,14 @@ internal sealed class NoJournal : ITransactionSink
     public void Accept(Transaction transaction) { }
     public void Aborted(Transaction transaction) { }
     public void Settled() { }
+}
+
+internal static class CacheExtensions
+{
+    /// <summary>Drops blocks from memory, so that they are read and verified again.</summary>
+    public static void Forget(this MetadataCache cache, IEnumerable<long> offsets)
+    {
+        foreach (long offset in offsets)
+            if (cache.Find(offset) is MetadataBuffer buffer) cache.Remove(buffer);
+    }
 }
