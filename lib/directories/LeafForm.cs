@@ -276,6 +276,9 @@ internal static class LeafForm
         BlockForm.TryShrink(tx, dir);
     }
 
+    /// <summary>True if hash entries of so many bytes and so many bests fit a leaf.</summary>
+    public static bool Fits(int blockSize, int indexBytes, int bests) => DaBlockHeader.Size + indexBytes + 2 * bests + TailSize <= blockSize;
+
     /// <summary>Makes a leafn block a leaf with bests; the caller has seen that they fit. See <see cref="NodeForm"/>.</summary>
     public static void FromLeafN(Span<byte> leaf, ReadOnlySpan<BigEndian16> bests)
     {
