@@ -1,1 +1,4 @@
-return 0;
+using ImageFs.Cli;
+
+using Stdio io = Stdio.OfProcess();
+return CommandLine.Run(args, io);

@@ -1,0 +1,143 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using ImageFs.Format;
+using Microsoft.Win32.SafeHandles;
+
+namespace ImageFs.Cli.Host;
+
+/// <summary>What the host says about one of its files.</summary>
+/// <param name="Mode">Type and permission bits as XFS has them.</param>
+/// <param name="Links">Names; 1 where the host does not tell.</param>
+/// <param name="Identity">Equal for two names of one file; null where the host does not tell.</param>
+/// <param name="Allocated">Bytes that have room on the host; less than the length means holes.</param>
+internal readonly record struct HostFile(
+    ushort Mode, uint Links, uint Uid, uint Gid, (ulong Device, ulong Inode)? Identity, long Length, long Allocated,
+    Timestamp Accessed, Timestamp Modified, uint DeviceMajor, uint DeviceMinor)
+{
+    public ushort Type => (ushort)(Mode & FileMode16.TypeMask);
+    public bool IsSparse => Allocated < Length;
+}
+
+/// <summary>
+/// Files of the host with all they have on Linux: hard links, holes, owners, nanoseconds, device nodes. Other systems get
+/// what .NET knows.
+/// </summary>
+internal static class HostCalls
+{
+    private const int CurrentFolder = -100, DoNotFollow = 0x100;
+    private const int SeekData = 3, SeekHole = 4, NoMoreData = 6;
+
+    /// <summary>What a path is; a symlink is itself.</summary>
+    /// <exception cref="FileNotFoundException">It is not there.</exception>
+    public static HostFile Stat(string path) => OperatingSystem.IsLinux() ? StatOnLinux(path) : StatAnywhere(path);
+
+    private static HostFile StatOnLinux(string path)
+    {
+        const uint basic = 0x7FF;
+        byte[] s = new byte[256];
+        if (statx(CurrentFolder, Bytes(path), DoNotFollow, basic, s) != 0) throw Failure(path);
+        return new HostFile(
+            Get<ushort>(28), Get<uint>(16), Get<uint>(20), Get<uint>(24),
+            ((ulong)Get<uint>(136) << 32 | Get<uint>(140), Get<ulong>(32)), Get<long>(40), Get<long>(48) * 512,
+            new Timestamp(Get<long>(64), Get<uint>(72)), new Timestamp(Get<long>(112), Get<uint>(120)),
+            Get<uint>(128), Get<uint>(132));
+
+        T Get<T>(int offset) where T : struct => MemoryMarshal.Read<T>(s.AsSpan(offset));
+    }
+
+    private static HostFile StatAnywhere(string path)
+    {
+        FileInfo file = new(path);
+        FileSystemInfo info = Directory.Exists(path) ? new DirectoryInfo(path) : file;
+        if (!info.Exists && info.LinkTarget is null) throw new FileNotFoundException($"'{path}' does not exist");
+        ushort type = info.LinkTarget is not null ? FileMode16.Symlink : info is DirectoryInfo ? FileMode16.Directory : FileMode16.Regular;
+        int permissions = OperatingSystem.IsWindows() ? (type == FileMode16.Regular ? 0b110_100_100 : 0b111_101_101) : (int)info.UnixFileMode;
+        long length = type == FileMode16.Regular ? file.Length : 0;
+        return new HostFile((ushort)(type | permissions), 1, 0, 0, null, length, length,
+            Timestamp.From(info.LastAccessTimeUtc), Timestamp.From(info.LastWriteTimeUtc), 0, 0);
+    }
+
+    /// <summary>The parts of a file that are no holes, in order.</summary>
+    public static IEnumerable<(long Offset, long End)> DataOf(SafeFileHandle file, HostFile about)
+    {
+        if (!about.IsSparse || !OperatingSystem.IsLinux())
+        {
+            yield return (0, long.MaxValue);
+            yield break;
+        }
+        for (long at = 0; ;)
+        {
+            long data = lseek(file, at, SeekData);
+            if (data < 0)
+            {
+                if (Marshal.GetLastPInvokeError() == NoMoreData) yield break;
+                // The host's file system cannot tell: everything is data then.
+                yield return (at, long.MaxValue);
+                yield break;
+            }
+            at = lseek(file, data, SeekHole);
+            if (at < 0) at = long.MaxValue;
+            yield return (data, at);
+            if (at == long.MaxValue) yield break;
+        }
+    }
+
+    /// <summary>Gives an existing file a second name; false if the host cannot.</summary>
+    public static bool TryLink(string existing, string path) => OperatingSystem.IsLinux() && link(Bytes(existing), Bytes(path)) == 0;
+
+    /// <summary>Makes a device node, fifo or socket; false if the host cannot or may not.</summary>
+    public static bool TryMakeNode(string path, ushort mode, uint major, uint minor)
+    {
+        if (!OperatingSystem.IsLinux()) return false;
+        ulong device = (ulong)(minor & 0xFF) | (ulong)(major & 0xFFF) << 8 | (ulong)(minor & ~0xFFu) << 12 | (ulong)(major & ~0xFFFu) << 32;
+        return mknod(Bytes(path), mode, device) == 0;
+    }
+
+    /// <summary>Owner (only where this process may), permission bits and times; symlinks are not followed.</summary>
+    public static void SetAttributes(string path, Entry entry)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            // Owner first: changing it clears the set-uid bit.
+            if (Environment.IsPrivilegedProcess && lchown(Bytes(path), entry.Uid, entry.Gid) != 0) throw Failure(path);
+            if (!entry.IsSymbolicLink && chmod(Bytes(path), (uint)(entry.Mode & FileMode16.PermissionMask)) != 0) throw Failure(path);
+            long[] times = [entry.Accessed.Seconds, entry.Accessed.Nanoseconds, entry.Modified.Seconds, entry.Modified.Nanoseconds];
+            if (utimensat(CurrentFolder, Bytes(path), times, DoNotFollow) != 0) throw Failure(path);
+            return;
+        }
+        if (entry.IsSymbolicLink) return;
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, (UnixFileMode)(entry.Mode & FileMode16.PermissionMask));
+        FileSystemInfo info = entry.IsDirectory ? new DirectoryInfo(path) : new FileInfo(path);
+        info.LastAccessTimeUtc = entry.Accessed.ToDateTimeOffset().UtcDateTime;
+        info.LastWriteTimeUtc = entry.Modified.ToDateTimeOffset().UtcDateTime;
+    }
+
+    private static byte[] Bytes(string path) => Encoding.UTF8.GetBytes(path + '\0');
+
+    private static IOException Failure(string path)
+    {
+        int error = Marshal.GetLastPInvokeError();
+        const int notFound = 2, noFolder = 20;
+        return error is notFound or noFolder
+            ? new FileNotFoundException($"'{path}' does not exist")
+            : new IOException($"'{path}': {Marshal.GetPInvokeErrorMessage(error)}");
+    }
+
+#pragma warning disable SYSLIB1054 // LibraryImport generates unsafe code, which this project does not allow.
+#pragma warning disable IDE1006 // The names are the C library's.
+    [DllImport("libc", SetLastError = true)]
+    private static extern int statx(int folder, byte[] path, int flags, uint mask, byte[] buffer);
+    [DllImport("libc", SetLastError = true)]
+    private static extern long lseek(SafeFileHandle file, long offset, int whence);
+    [DllImport("libc", SetLastError = true)]
+    private static extern int link(byte[] existing, byte[] path);
+    [DllImport("libc", SetLastError = true)]
+    private static extern int mknod(byte[] path, uint mode, ulong device);
+    [DllImport("libc", SetLastError = true)]
+    private static extern int lchown(byte[] path, uint uid, uint gid);
+    [DllImport("libc", SetLastError = true)]
+    private static extern int chmod(byte[] path, uint mode);
+    [DllImport("libc", SetLastError = true)]
+    private static extern int utimensat(int folder, byte[] path, long[] times, int flags);
+#pragma warning restore IDE1006, SYSLIB1054
+}

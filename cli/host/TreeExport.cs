@@ -1,0 +1,124 @@
+using ImageFs.Cli.Verbs;
+using ImageFs.Format;
+
+namespace ImageFs.Cli.Host;
+
+/// <summary>Copies files and trees of an image to the host.</summary>
+/// <remarks>
+/// The image may be hostile: names that are no names, a name twice, links that point anywhere, directories in circles.
+/// Nothing is ever written through a symlink below the destination, and nothing outside it.
+/// </remarks>
+internal sealed class TreeExport(FileSystem image)
+{
+    private readonly Dictionary<InodeNumber, string> _linked = [];
+    private readonly HashSet<InodeNumber> _directories = [];
+    private readonly byte[] _buffer = new byte[Common.Piece];
+
+    /// <summary>Gets a host path that was written.</summary>
+    public Action<string>? Copied { get; init; }
+
+    /// <summary>Gets a sentence about something the host cannot have.</summary>
+    public Action<string>? Skipped { get; init; }
+
+    /// <summary>Copies one file, or a tree, to exactly <paramref name="host"/>.</summary>
+    public void Copy(string path, string host)
+    {
+        Stack<(string Path, string Host, Entry Entry, bool Leaving)> rest = new();
+        rest.Push((path, host, image.GetEntry(path, followLink: path.EndsWith('/')), false));
+        while (rest.TryPop(out (string Path, string Host, Entry Entry, bool Leaving) at))
+        {
+            if (at.Leaving)
+            {
+                HostCalls.SetAttributes(at.Host, at.Entry);
+                Copied?.Invoke(at.Host);
+                continue;
+            }
+            if (!at.Entry.IsDirectory)
+            {
+                if (!CopyLeaf(at.Path, at.Host, at.Entry)) continue;
+                HostCalls.SetAttributes(at.Host, at.Entry);
+                Copied?.Invoke(at.Host);
+                continue;
+            }
+            if (!_directories.Add(at.Entry.Inode))
+                throw new CorruptionException("directory", at.Path, $"inode {at.Entry.Inode} has another place in the tree already");
+            EnterDirectory(at.Host, mayBeLink: at.Path == path);
+            rest.Push(at with { Leaving = true });
+            foreach (DirectoryItem item in image.List(at.Path))
+            {
+                RequireHarmless(item.Name, at.Path);
+                string child = ImagePath.Join(at.Path, item.Name);
+                rest.Push((child, Path.Combine(at.Host, item.Name), image.GetEntry(child), false));
+            }
+        }
+    }
+
+    private static void RequireHarmless(string name, string directory)
+    {
+        if (name is "" or "." or ".." || name.AsSpan().IndexOfAny('/', '\0') >= 0 || name.IndexOfAny(Path.GetInvalidFileNameChars()) >= 0)
+            throw new IOException($"'{directory}' holds the name '{name}', which the host cannot have");
+    }
+
+    private static void EnterDirectory(string host, bool mayBeLink)
+    {
+        DirectoryInfo folder = new(host);
+        if (folder.LinkTarget is not null && !mayBeLink) throw new IOException($"'{host}' is a symlink: nothing is written through it");
+        if (folder.Exists) return;
+        folder.Create();
+    }
+
+    /// <returns>False if there is nothing left to set attributes on.</returns>
+    private bool CopyLeaf(string path, string host, Entry entry)
+    {
+        RemoveOld(host);
+        if (entry.LinkCount > 1 && _linked.TryGetValue(entry.Inode, out string? first) && HostCalls.TryLink(first, host))
+        {
+            Copied?.Invoke(host);
+            return false;
+        }
+        switch (entry.Type)
+        {
+            case FileMode16.Regular:
+                CopyContents(path, host, entry);
+                break;
+            case FileMode16.Symlink:
+                File.CreateSymbolicLink(host, image.ReadLink(path));
+                break;
+            default:
+                if (HostCalls.TryMakeNode(host, entry.Mode, entry.DeviceMajor, entry.DeviceMinor)) break;
+                Skipped?.Invoke($"'{path}' is a device, fifo or socket, which cannot be made here: left out");
+                return false;
+        }
+        if (entry.LinkCount > 1) _linked[entry.Inode] = host;
+        return true;
+    }
+
+    private static void RemoveOld(string host)
+    {
+        FileInfo old = new(host);
+        if (old.LinkTarget is not null || old.Exists) old.Delete();
+        else if (Directory.Exists(host)) throw new IOException($"'{host}' is a directory");
+    }
+
+    private void CopyContents(string path, string host, Entry entry)
+    {
+        // Made new, so never through a link that appeared meanwhile. Others may look once the mode is set.
+        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        using FileStream to = new(host, options);
+        using XfsFile from = image.OpenFile(path);
+        to.SetLength(entry.Length);
+        foreach (FileExtent extent in from.GetExtents())
+        {
+            if (extent.Unwritten) continue;
+            long end = Math.Min(extent.Offset + extent.Length, entry.Length);
+            for (long at = extent.Offset; at < end;)
+            {
+                int read = from.Read(at, _buffer.AsSpan(0, (int)Math.Min(_buffer.Length, end - at)));
+                if (read == 0) break;
+                RandomAccess.Write(to.SafeFileHandle, _buffer.AsSpan(0, read), at);
+                at += read;
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+using System.CommandLine;
+
+namespace ImageFs.Cli.Verbs;
+
+/// <summary>What the verbs have in common.</summary>
+internal static class Common
+{
+    /// <summary>Bytes moved at a time: no file is ever held whole.</summary>
+    public const int Piece = 1 << 20;
+
+    public static Argument<string> Image() => new("IMAGE") { Description = "the image file" };
+
+    public static Argument<string> One(string name, string description) => new(name) { Description = description };
+
+    public static Argument<string[]> Several(string name, string description) =>
+        new(name) { Description = description, Arity = ArgumentArity.OneOrMore };
+
+    public static Option<bool> Flag(string name, string description, params string[] aliases) => new(name, aliases) { Description = description };
+
+    /// <summary>Opens for changing; the image is flushed and clean when the result is disposed.</summary>
+    public static FileSystem Writable(string image) => FileSystem.Open(image, write: true);
+}

@@ -1,0 +1,203 @@
+using System.CommandLine;
+using System.Globalization;
+using ImageFs.Format;
+
+namespace ImageFs.Cli.Verbs;
+
+internal static class MakeDirectoryVerb
+{
+    public static Command Build(Stdio _)
+    {
+        Argument<string> image = Common.Image();
+        Argument<string[]> paths = Common.Several("PATH", "directories to make");
+        Option<bool> parents = Common.Flag("-p", "parents too; what is there already is fine", "--parents");
+        Option<string?> mode = new("-m", "--mode") { Description = "permission bits, octal; 755 unless given", HelpName = "MODE" };
+        Command command = new("mkdir", "Makes directories.") { parents, mode, image, paths };
+        command.SetAction(parsed =>
+        {
+            ushort bits = parsed.GetValue(mode) is string text ? ParseMode(text) : (ushort)0b111_101_101;
+            using FileSystem fs = Common.Writable(parsed.GetRequiredValue(image));
+            foreach (string path in parsed.GetRequiredValue(paths))
+            {
+                if (parsed.GetValue(parents)) MakeWithParents(fs, path, bits);
+                else fs.CreateDirectory(path, bits);
+            }
+            return 0;
+        });
+        return command;
+    }
+
+    private static void MakeWithParents(FileSystem fs, string path, ushort bits)
+    {
+        string[] steps = path.Split('/', StringSplitOptions.RemoveEmptyEntries);
+        string at = "";
+        for (int i = 0; i < steps.Length; i++)
+        {
+            at += "/" + steps[i];
+            Entry? there = fs.TryGetEntry(at, followLink: true);
+            if (there is null) fs.CreateDirectory(at, i == steps.Length - 1 ? bits : (ushort)0b111_101_101);
+            else if (!there.IsDirectory) throw new XfsException(Errno.ENOTDIR, $"'{at}' is no directory");
+        }
+    }
+
+    private static ushort ParseMode(string text)
+    {
+        int value = 0;
+        foreach (char c in text)
+        {
+            if (c is < '0' or > '7' || value > 0x1FF) throw new UsageException($"mode '{text}' is no octal number up to 7777");
+            value = value << 3 | (c - '0');
+        }
+        return (ushort)value;
+    }
+}
+
+internal static class RemoveVerb
+{
+    public static Command Build(Stdio _)
+    {
+        Argument<string> image = Common.Image();
+        Argument<string[]> paths = Common.Several("PATH", "what to remove");
+        Option<bool> recursive = Common.Flag("-r", "directories with everything in them", "-R", "--recursive");
+        Option<bool> force = Common.Flag("-f", "what is not there is fine", "--force");
+        Command command = new("rm", "Removes files, and with -r directories.") { recursive, force, image, paths };
+        command.SetAction(parsed =>
+        {
+            using FileSystem fs = Common.Writable(parsed.GetRequiredValue(image));
+            foreach (string path in parsed.GetRequiredValue(paths))
+            {
+                if (fs.TryGetEntry(path) is not { } entry)
+                {
+                    if (parsed.GetValue(force)) continue;
+                    throw new XfsException(Errno.ENOENT, $"'{path}' does not exist");
+                }
+                if (!entry.IsDirectory) fs.DeleteFile(path);
+                else if (parsed.GetValue(recursive)) fs.DeleteDirectory(path, recursive: true);
+                else throw new XfsException(Errno.EISDIR, $"'{path}' is a directory; -r removes it with everything in it");
+            }
+            return 0;
+        });
+        return command;
+    }
+}
+
+internal static class MoveVerb
+{
+    public static Command Build(Stdio _)
+    {
+        Argument<string> image = Common.Image();
+        Argument<string[]> paths = new("FROM... TO")
+        {
+            Description = "what to move, then where to: into TO if that is a directory, else under that name, replacing what has it",
+            Arity = new ArgumentArity(2, 100_000),
+        };
+        Option<bool> noReplace = Common.Flag("-n", "fail rather than replace something", "--no-replace");
+        Command command = new("mv", "Renames and moves inside the image.") { noReplace, image, paths };
+        command.SetAction(parsed =>
+        {
+            string[] all = parsed.GetRequiredValue(paths);
+            using FileSystem fs = Common.Writable(parsed.GetRequiredValue(image));
+            foreach (string from in all[..^1])
+                fs.Rename(from, ImagePath.Target(fs, all[^1], ImagePath.Name(from), all.Length > 2), parsed.GetValue(noReplace));
+            return 0;
+        });
+        return command;
+    }
+}
+
+internal static class CloneVerb
+{
+    public static Command Build(Stdio io)
+    {
+        Argument<string> image = Common.Image();
+        Argument<string> from = Common.One("FROM", "a regular file in the image");
+        Argument<string> to = Common.One("TO", "the clone: a new name, or a directory to put it in; with a range, a file");
+        Option<string?> offset = new("--offset") { Description = "where the range begins in FROM, a multiple of the block size", HelpName = "BYTES" };
+        Option<string?> length = new("--length") { Description = "how long it is; to the end of FROM unless given", HelpName = "BYTES" };
+        Option<string?> toOffset = new("--to-offset") { Description = "where the range goes in TO; --offset unless given", HelpName = "BYTES" };
+        Command command = new("clone", "Makes a copy that shares every block with the original, or lets a range of a file share.")
+        {
+            offset, length, toOffset, image, from, to,
+        };
+        command.SetAction(parsed =>
+        {
+            string source = parsed.GetRequiredValue(from);
+            using FileSystem fs = Common.Writable(parsed.GetRequiredValue(image));
+            string target = ImagePath.Target(fs, parsed.GetRequiredValue(to), ImagePath.Name(source), several: false);
+            if (parsed.GetValue(offset) is null && parsed.GetValue(length) is null && parsed.GetValue(toOffset) is null)
+            {
+                fs.Clone(source, target);
+                return 0;
+            }
+            long start = Bytes(offset, "--offset") ?? 0, count = Bytes(length, "--length") ?? 0, at = Bytes(toOffset, "--to-offset") ?? start;
+            if (count == 0 && parsed.GetValue(length) is not null) throw new UsageException("--length 0: nothing would be shared");
+            using XfsFile original = fs.OpenFile(source);
+            using XfsFile copy = fs.Exists(target) ? fs.OpenFile(target, write: true) : fs.CreateFile(target);
+            copy.CloneRange(original, start, at, count);
+            return 0;
+
+            long? Bytes(Option<string?> option, string what) => parsed.GetValue(option) is string text ? Sizes.Parse(text, what) : null;
+        });
+        return command;
+    }
+}
+
+internal static class DedupeVerb
+{
+    public static Command Build(Stdio io)
+    {
+        Argument<string> image = Common.Image();
+        Argument<string> a = Common.One("A", "a regular file in the image");
+        Argument<string> b = Common.One("B", "another one; it keeps its times and gives up its blocks");
+        Command command = new("dedupe", "Compares two files byte by byte and, if they are equal, lets them share their blocks.") { image, a, b };
+        command.SetAction(parsed =>
+        {
+            (string first, string second) = (parsed.GetRequiredValue(a), parsed.GetRequiredValue(b));
+            using FileSystem fs = Common.Writable(parsed.GetRequiredValue(image));
+            if (Share(fs, first, second) is not (long shared, long freed))
+            {
+                io.Error.WriteLine($"imagefs: dedupe: '{first}' and '{second}' differ: nothing was shared");
+                return CommandLine.Failed;
+            }
+            io.Text.WriteLine(string.Create(CultureInfo.InvariantCulture, $"equal: {shared} bytes share their blocks, {freed} bytes became free"));
+            return 0;
+        });
+        return command;
+    }
+
+    /// <summary>Dedupes two whole files.</summary>
+    /// <returns>Bytes that share blocks now, and how much more room there is; null if the files differ, and then nothing was shared.</returns>
+    public static (long Shared, long Freed)? Share(FileSystem fs, string first, string second)
+    {
+        using XfsFile source = fs.OpenFile(first);
+        using XfsFile target = fs.OpenFile(second, write: true);
+        if (source.Inode == target.Inode) throw new XfsException(Errno.EINVAL, $"'{first}' and '{second}' are names of one file");
+        if (source.Length != target.Length || !Equal(source, target)) return null;
+        long before = Free(fs), shared = 0;
+        for (long at = 0; at < source.Length;)
+        {
+            Dax.DedupeResult result = target.DedupeRange(source, at, at, source.Length - at);
+            if (result.Status != Dax.DedupeStatus.Same || result.BytesCompared == 0) return null;
+            shared += result.BytesShared;
+            at += result.BytesCompared;
+        }
+        fs.Flush();
+        return (shared, Math.Max(0, Free(fs) - before));
+    }
+
+    // One call compares and shares at most a gigabyte; a difference after that must not leave the beginning shared.
+    private static bool Equal(XfsFile first, XfsFile second)
+    {
+        if (first.Length <= Dax.Remapper.DedupeLimit) return true;
+        byte[] a = new byte[Common.Piece], b = new byte[Common.Piece];
+        for (long at = 0; ;)
+        {
+            int read = first.Read(at, a);
+            if (read != second.Read(at, b) || !a.AsSpan(0, read).SequenceEqual(b.AsSpan(0, read))) return false;
+            if (read == 0) return true;
+            at += read;
+        }
+    }
+
+    private static long Free(FileSystem fs) => (long)fs.Statistics.FreeBlocks * fs.Statistics.BlockSize;
+}
