@@ -55,6 +55,36 @@ public sealed class XfsFile : IDisposable
         }
     }
 
+    /// <summary>
+    /// Bytes that copy-on-write reserves at a time (cowextsize); 0 for the default of 32 blocks. Setting 0 clears the hint.
+    /// </summary>
+    /// <exception cref="XfsException">EINVAL: no multiple of the block size, or more than half a group. EOPNOTSUPP without reflink.</exception>
+    public long CowExtentSize
+    {
+        get
+        {
+            lock (Volume.Gate) return (long)Checked().Inode.Core.CowExtentSizeHint.Value << _fileSystem.Geometry.BlockLog;
+        }
+        set
+        {
+            lock (Volume.Gate)
+            {
+                Inode inode = Writable().Inode;
+                Geometry g = _fileSystem.Geometry;
+                if (!g.HasReflink) throw new XfsUnsupportedException("the file system was made without reflink");
+                long blocks = value >> g.BlockLog;
+                if (value < 0 || value % g.BlockSize != 0 || blocks > Math.Min(Extent.MaxLength, g.AgBlocks / 2))
+                    throw new XfsException(Errno.EINVAL, $"a cowextsize of {value} bytes: expected a multiple of {g.BlockSize}, at most half a group");
+                Volume.Run(tx =>
+                {
+                    ref InodeCore core = ref inode.Modify(tx);
+                    core.CowExtentSizeHint = (uint)blocks;
+                    core.Flags2 = blocks > 0 ? core.Flags2 | InodeFlags2.CowExtentSize : core.Flags2 & ~InodeFlags2.CowExtentSize;
+                });
+            }
+        }
+    }
+
     /// <summary>Reads up to the end of the file.</summary>
     /// <param name="offset">Bytes from the start.</param>
     /// <returns>Bytes read; fewer than asked for only at the end of the file.</returns>

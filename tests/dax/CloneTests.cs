@@ -1,0 +1,288 @@
+using ImageFs.Dax;
+using ImageFs.Extents;
+using ImageFs.Format;
+using ImageFs.Tests.Fixtures;
+using static ImageFs.Tests.Fixtures.World;
+
+namespace ImageFs.Tests.Dax;
+
+/// <summary>Clone and dedupe: arguments, ends of files, what changes and what must not.</summary>
+[TestClass]
+public sealed class CloneTests
+{
+    private const long Odd = 16 * B + 100;
+
+    private static World Two()
+    {
+        World w = new();
+        w.Fill("/a", 16, (byte)'a');
+        w.Fill("/b", 16, (byte)'b');
+        return w;
+    }
+
+    private static void CloneRange(World w, string from, long sourceOffset, string to, long offset, long length)
+    {
+        using XfsFile source = w.Fs.OpenFile(from);
+        using XfsFile destination = w.Fs.OpenFile(to, write: true);
+        destination.CloneRange(source, sourceOffset, offset, length);
+    }
+
+    [TestMethod]
+    [DataRow(37L, 0L, (long)B, DisplayName = "unaligned source")]
+    [DataRow(0L, 59L, (long)B, DisplayName = "unaligned destination")]
+    [DataRow(0L, 0L, 5000L, DisplayName = "partial block inside the source")]
+    [DataRow(8L * B, 0L, 16L * B, DisplayName = "past the source's end")]
+    [DataRow(17L * B, 0L, 0L, DisplayName = "to the end, from behind it")]
+    [DataRow(-4096L, 0L, (long)B, DisplayName = "negative offset")]
+    public void S46_ImpossibleRangesAreRefusedAndNothingChanges(long sourceOffset, long offset, long length)
+    {
+        using World w = Two();
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => CloneRange(w, "/a", sourceOffset, "/b", Math.Max(0, offset), length)));
+        IsAll((byte)'b', w.Read("/b"));
+    }
+
+    [TestMethod]
+    public void S46_OverlappingRangesOfOneFileAreRefused()
+    {
+        using World w = Two();
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => CloneRange(w, "/a", 0, "/a", 4 * B, 8 * B)));
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => CloneRange(w, "/a", 0, "/a", 0, 0)));
+    }
+
+    [TestMethod]
+    public void S47_NothingFromTheEndIsFineAndRangesOfOneFileMayShare()
+    {
+        using World w = Two();
+        CloneRange(w, "/a", 16 * B, "/b", 0, 0);
+        IsAll((byte)'b', w.Read("/b"));
+        CloneRange(w, "/a", 0, "/a", 8 * B, 4 * B);
+        Assert.AreEqual("ssssppppsssspppp", w.Picture("/a"));
+        IsAll((byte)'a', w.Read("/a"));
+    }
+
+    [TestMethod]
+    public void S48_HandlesThatCannotTakePartAreRefusedByTheKernelsErrno()
+    {
+        using World w = Two(), other = Two();
+        w.Fs.CreateDirectory("/d");
+        using XfsFile a = w.Fs.OpenFile("/a"), b = w.Fs.OpenFile("/b", write: true), readOnly = w.Fs.OpenFile("/b"), foreign = other.Fs.OpenFile("/a");
+        Assert.AreEqual(Errno.EBADF, ErrnoOf(() => readOnly.CloneRange(a, 0, 0, 0)));
+        Assert.AreEqual(Errno.EXDEV, ErrnoOf(() => b.CloneRange(foreign, 0, 0, 0)));
+        Assert.AreEqual(Errno.EISDIR, ErrnoOf(() => w.Fs.OpenFile("/d", write: true)));
+        XfsFile closed = w.Fs.OpenFile("/a");
+        closed.Dispose();
+        Assert.ThrowsExactly<ObjectDisposedException>(() => b.CloneRange(closed, 0, 0, 0));
+        w.Fs.Volume.Run(tx => w.Fs.Resolve("/b", false).Modify(tx).Flags |= InodeFlags.Immutable);
+        Assert.AreEqual(Errno.EPERM, ErrnoOf(() => b.CloneRange(a, 0, 0, 0)));
+        w.Fs.Volume.Run(tx => w.Fs.Resolve("/b", false).Modify(tx).Flags = InodeFlags.None);
+        w.Fs.Volume.Run(tx => w.Fs.Resolve("/a", false).Modify(tx).Flags |= InodeFlags.Immutable);
+        b.CloneRange(a, 0, 0, 0);
+        IsAll((byte)'a', w.Read("/b"));
+    }
+
+    [TestMethod]
+    public void S48_WithoutTheFeatureNothingIsShared()
+    {
+        using World w = new(300, "-m", "reflink=0");
+        w.Fill("/a", 4, 1);
+        w.Fill("/b", 4, 1);
+        Assert.AreEqual(Errno.EOPNOTSUPP, ErrnoOf(() => CloneRange(w, "/a", 0, "/b", 0, 0)));
+    }
+
+    [TestMethod]
+    [DataRow(0L, true)]
+    [DataRow(65536L, true)]
+    [DataRow(65586L, true)]
+    [DataRow(65636L, true)]
+    [DataRow(65637L, false)]
+    [DataRow(69632L, false)]
+    [DataRow(81920L, false)]
+    public void S49_APartialLastBlockIsClonedOnlyToOrBeyondTheDestinationsEnd(long destinationSize, bool works)
+    {
+        using World w = new();
+        w.Write("/a", 0, Repeat((byte)'a', (int)Odd));
+        using (XfsFile b = w.Fs.CreateFile("/b"))
+            if (destinationSize > 0) b.Write(0, Repeat((byte)'b', (int)destinationSize));
+        if (works)
+        {
+            CloneRange(w, "/a", 0, "/b", 0, 0);
+            Assert.AreEqual(Odd, w.Fs.GetEntry("/b").Length);
+            IsAll((byte)'a', w.Read("/b"));
+        }
+        else
+        {
+            Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => CloneRange(w, "/a", 0, "/b", 0, 0)));
+            Assert.AreEqual(destinationSize, w.Fs.GetEntry("/b").Length);
+            IsAll((byte)'b', w.Read("/b"));
+        }
+    }
+
+    [TestMethod]
+    public void S50_TheTailOfAFileGoesWhereItEndsTheDestination()
+    {
+        using World w = new();
+        w.Write("/a", 0, Repeat((byte)'a', (int)Odd));
+        w.Fs.CreateFile("/empty").Dispose();
+        w.Fill("/b", 16, (byte)'b');
+        CloneRange(w, "/a", 65536, "/empty", 0, 100);
+        Assert.AreEqual(100, w.Fs.GetEntry("/empty").Length);
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => CloneRange(w, "/a", 65536, "/b", 0, 100)));
+        CloneRange(w, "/a", 65536, "/b", 32 * B, 100);
+        Assert.AreEqual(32 * B + 100, w.Fs.GetEntry("/b").Length);
+        IsAll(0, w.Read("/b", 16 * B, 16 * B));
+        IsAll((byte)'a', w.Read("/b", 32 * B, 100));
+    }
+
+    [TestMethod]
+    public void S51_UnwrittenSourceBlocksBecomeHolesInTheDestination()
+    {
+        using World w = new();
+        w.Fill("/a", 8, 0xEE);
+        Inodes.Inode a = w.Fs.Resolve("/a", false);
+        w.Fs.Volume.Map.TryFind(a, Inodes.ForkKind.Data, default, out Extent extent);
+        w.Fs.Volume.Run(tx => w.Fs.Volume.Map.SetUnwritten(tx, a, extent, unwritten: true));
+        w.Write("/a", 2 * B, Repeat((byte)'w', B));
+        w.Fill("/b", 8, (byte)'b');
+        CloneRange(w, "/a", 0, "/b", 0, 0);
+        Assert.AreEqual("..s.....", w.Picture("/b"));
+        byte[] all = w.Read("/b");
+        IsAll(0, all.AsSpan(0, 2 * B));
+        IsAll((byte)'w', all.AsSpan(2 * B, B));
+        IsAll(0, all.AsSpan(3 * B));
+    }
+
+    [TestMethod]
+    public void S52_AClonedExtentReplacesThousandsOfSmallOnes()
+    {
+        using World w = new();
+        w.Fill("/a", 4000, (byte)'a');
+        using (XfsFile b = w.Fs.CreateFile("/b"))
+        {
+            for (int i = 0; i < 4000; i += 2) b.Write(i * B, Repeat((byte)'b', B));
+            for (int i = 1; i < 4000; i += 2) b.Write(i * B, Repeat((byte)'b', B));
+        }
+        ulong before = w.Fs.GetEntry("/b").ExtentCount;
+        CloneRange(w, "/a", 0, "/b", 0, 0);
+        IsAll((byte)'a', w.Read("/b"));
+        Assert.IsTrue(w.Fs.GetEntry("/b").ExtentCount <= before);
+        Assert.AreEqual(new string('s', 4000), w.Picture("/b"));
+    }
+
+    [TestMethod]
+    public void S53_ACancelledCloneLeavesAPrefix()
+    {
+        using World w = new();
+        using (XfsFile a = w.Fs.CreateFile("/a"))
+            for (int i = 0; i < 2000; i++) a.Write(i * 2L * B, Repeat((byte)'a', B));
+        w.Fs.CreateFile("/b").Dispose();
+        using CancellationTokenSource cancel = new();
+        cancel.Cancel();
+        using XfsFile source = w.Fs.OpenFile("/a"), destination = w.Fs.OpenFile("/b", write: true);
+        Assert.ThrowsExactly<OperationCanceledException>(() => destination.CloneRange(source, 0, 0, 0, cancel.Token));
+        Assert.AreEqual(0, destination.Length % B);
+    }
+
+    [TestMethod]
+    public void S54_ACloneTouchesTheTimesOfTheDestinationOnly()
+    {
+        using World w = Two();
+        w.Fs.Clock = () => new Timestamp(1_000, 0);
+        w.Write("/a", 0, 1);
+        w.Fs.Clock = () => new Timestamp(2_000, 5);
+        CloneRange(w, "/a", 0, "/b", 0, 0);
+        Assert.AreEqual(1_000, w.Fs.GetEntry("/a").Modified.Seconds);
+        Assert.AreEqual(new Timestamp(2_000, 5), w.Fs.GetEntry("/b").Modified);
+        Assert.AreEqual(new Timestamp(2_000, 5), w.Fs.GetEntry("/b").Changed);
+    }
+
+    private static DedupeResult Dedupe(World w, string from, long sourceOffset, string to, long offset, long length)
+    {
+        using XfsFile source = w.Fs.OpenFile(from);
+        using XfsFile target = w.Fs.OpenFile(to, write: true);
+        return target.DedupeRange(source, sourceOffset, offset, length);
+    }
+
+    [TestMethod]
+    public void S55_EqualBlocksShareDifferentOnesDoNotAndBadRangesAreRefused()
+    {
+        using World w = Two();
+        w.Write("/b", 3 * B, Repeat((byte)'a', B));
+        Assert.AreEqual(new DedupeResult(DedupeStatus.Same, B, B), Dedupe(w, "/a", 0, "/b", 3 * B, B));
+        Assert.AreEqual(new DedupeResult(DedupeStatus.Differs, 0, 0), Dedupe(w, "/a", 0, "/b", 4 * B, B));
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => Dedupe(w, "/a", 0, "/b", 16 * B, B)));
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => Dedupe(w, "/a", 0, "/b", 7, B)));
+        Assert.AreEqual("ppps", w.Picture("/b")[..4]);
+        Assert.AreEqual("sppp", w.Picture("/a")[..4]);
+    }
+
+    [TestMethod]
+    public void S56_LengthZeroIsEqualAndTheSourcesEndIsRespected()
+    {
+        using World w = Two();
+        Assert.AreEqual(new DedupeResult(DedupeStatus.Same, 0, 0), Dedupe(w, "/a", 0, "/b", 0, 0));
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => Dedupe(w, "/a", 8 * B, "/b", 0, 16 * B)));
+        using (XfsFile s = w.Fs.CreateFile("/s")) s.SetLength(3L << 30);
+        using (XfsFile t = w.Fs.CreateFile("/t")) t.SetLength(3L << 30);
+        Assert.AreEqual(1073741824, Dedupe(w, "/s", 0, "/t", 0, 3L << 30).BytesCompared);
+    }
+
+    [TestMethod]
+    public void S57_ZerosAndHolesAreEqual()
+    {
+        using World w = new();
+        w.Fill("/zeros", 4, 0);
+        using (XfsFile h = w.Fs.CreateFile("/hole")) h.SetLength(4 * B);
+        using (XfsFile h = w.Fs.CreateFile("/hole2")) h.SetLength(4 * B);
+        w.Fill("/zeros2", 4, 0);
+        Assert.AreEqual(DedupeStatus.Same, Dedupe(w, "/hole", 0, "/zeros", 0, 4 * B).Status);
+        Assert.AreEqual("....", w.Picture("/zeros"));
+        Assert.AreEqual(DedupeStatus.Same, Dedupe(w, "/zeros2", 0, "/hole2", 0, 4 * B).Status);
+        Assert.AreEqual("ssss", w.Picture("/hole2"));
+    }
+
+    [TestMethod]
+    public void S58_UnwrittenBlocksCompareAsZerosWhateverTheDiskHolds()
+    {
+        using World w = new();
+        w.Fill("/a", 4, 0xEE);
+        w.Fill("/b", 4, 0xEE);
+        Inodes.Inode a = w.Fs.Resolve("/a", false);
+        w.Fs.Volume.Map.TryFind(a, Inodes.ForkKind.Data, default, out Extent extent);
+        w.Fs.Volume.Run(tx => w.Fs.Volume.Map.SetUnwritten(tx, a, extent, unwritten: true));
+        Assert.AreEqual(DedupeStatus.Differs, Dedupe(w, "/a", 0, "/b", 0, 4 * B).Status);
+    }
+
+    [TestMethod]
+    public void S60_APartialLastBlockIsComparedAndSharedOnlyWhereItEndsBoth()
+    {
+        using World w = new();
+        w.Write("/a", 0, Repeat((byte)'a', (int)Odd));
+        w.Write("/b", 0, Repeat((byte)'a', (int)Odd));
+        w.Fill("/c", 20, (byte)'a');
+        w.Fs.Clock = () => new Timestamp(5_000_000_000, 0);
+        Assert.AreEqual(new DedupeResult(DedupeStatus.Same, Odd, Odd), Dedupe(w, "/a", 0, "/b", 0, Odd));
+        Assert.AreEqual(new string('s', 17), w.Picture("/b"));
+        Assert.AreEqual(new DedupeResult(DedupeStatus.Same, Odd, 65536), Dedupe(w, "/a", 0, "/c", 0, Odd));
+        Assert.AreEqual(new string('s', 16) + "pppp", w.Picture("/c"));
+        IsAll((byte)'a', w.Read("/c"));
+        Assert.AreNotEqual(5_000_000_000, w.Fs.GetEntry("/c").Modified.Seconds, "dedupe leaves the times alone");
+    }
+
+    [TestMethod]
+    public void S94_ABlockSharedTenThousandTimesIsCountedExactlyAndFreedWithItsLastOwner()
+    {
+        using World w = new();
+        ulong free = w.Fs.Statistics.FreeBlocks;
+        w.Fill("/a", 1, (byte)'a');
+        using (XfsFile a = w.Fs.OpenFile("/a", write: true))
+            for (int i = 1; i < 2000; i++) a.CloneRange(a, 0, i * 2L * B, B);
+        for (int i = 0; i < 50; i++) w.Fs.Clone("/a", $"/c{i}");
+        w.CheckClean();
+        for (int i = 0; i < 50; i += 2) w.Fs.DeleteFile($"/c{i}");
+        w.CheckClean();
+        w.Fs.DeleteFile("/a");
+        for (int i = 1; i < 50; i += 2) w.Fs.DeleteFile($"/c{i}");
+        w.CheckClean();
+        Assert.IsTrue(free - w.Fs.Statistics.FreeBlocks < 64, $"{free - w.Fs.Statistics.FreeBlocks} blocks did not come back");
+    }
+}
