@@ -25,6 +25,9 @@ public sealed class OverlayDevice : BlockDevice
     /// <summary>True if anything was written.</summary>
     public bool IsChanged => _pieces.Count > 0;
 
+    /// <summary>Memory the changes take, in bytes.</summary>
+    public long ChangedBytes => (long)_pieces.Count << PieceLog;
+
     /// <inheritdoc/>
     public override void Read(long offset, Span<byte> destination)
     {

@@ -21,14 +21,18 @@ internal readonly record struct BufferFormat(ulong Address, uint Blocks, ushort 
     public long Offset => (long)Address * LogRecordFormat.BasicBlock;
     public int Length => (int)Blocks * LogRecordFormat.BasicBlock;
 
-    /// <summary>Reads and bounds the format: the buffer lies on the device and the bitmap in the region.</summary>
-    public static BufferFormat Read(LogItem item, Geometry geometry)
+    /// <summary>
+    /// Reads and bounds the format: the buffer lies on the device and the bitmap in the region. The file system may have been
+    /// smaller than the device, and its growth be among what the log tells.
+    /// </summary>
+    /// <param name="deviceBytes">Bytes of the device.</param>
+    public static BufferFormat Read(LogItem item, long deviceBytes)
     {
         ReadOnlySpan<byte> f = item.Format;
         if (f.Length < LogBufferItem.FixedSize) throw Corrupt($"its format has {f.Length} bytes, at least {LogBufferItem.FixedSize} are needed");
         BufferFormat format = new(f.U64(8), f.U16(6), f.U16(4), (int)Math.Min(f.U32(16), int.MaxValue));
         if (format.Blocks is 0 or > MostBlocks) throw Corrupt($"the buffer has {format.Blocks} blocks of 512 bytes, 1..{MostBlocks} possible");
-        ulong device = (ulong)geometry.DeviceBytes / LogRecordFormat.BasicBlock;
+        ulong device = (ulong)deviceBytes / LogRecordFormat.BasicBlock;
         if (format.Address >= device || format.Blocks > device - format.Address)
             throw Corrupt($"the buffer at daddr {format.Address} with {format.Blocks} blocks is outside the device");
         if (format.MapWords > (f.Length - LogBufferItem.FixedSize) / 4) throw Corrupt($"{format.MapWords} bitmap words do not fit its format");

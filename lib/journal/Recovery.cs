@@ -19,7 +19,6 @@ namespace ImageFs.Journal;
 /// </remarks>
 public sealed class Recovery
 {
-    private readonly Geometry _geometry;
     private readonly RecoveryResult _result;
     private readonly CancelTable _cancelled = new();
     private readonly LogIntents _intents = new();
@@ -30,7 +29,6 @@ public sealed class Recovery
 
     private Recovery(BlockDevice device, Geometry geometry, LogPosition position, long logBytes)
     {
-        _geometry = geometry;
         _result = new RecoveryResult(new OverlayDevice(device), position, geometry);
         _buffers = new RecoveryBuffers(_result, logBytes);
         _inodes = new RecoveryInodes(_result, _buffers);
@@ -83,7 +81,7 @@ public sealed class Recovery
     {
         switch (item.Type)
         {
-            case LogItemType.Buffer when BufferFormat.Read(item, _geometry) is { IsCancel: true } buffer:
+            case LogItemType.Buffer when BufferFormat.Read(item, _result.View.Length) is { IsCancel: true } buffer:
                 _cancelled.Add(buffer.Address, buffer.Blocks);
                 break;
             case LogItemType.QuotaOff:
@@ -136,7 +134,7 @@ public sealed class Recovery
             }
     }
 
-    private BufferFormat? AsBuffer(LogItem item) => item.Type == LogItemType.Buffer ? BufferFormat.Read(item, _result.Geometry) : null;
+    private BufferFormat? AsBuffer(LogItem item) => item.Type == LogItemType.Buffer ? BufferFormat.Read(item, _result.View.Length) : null;
 
     private void RepeatBuffer(LogItem item, in BufferFormat buffer, LogSequenceNumber lsn)
     {

@@ -12,15 +12,16 @@ namespace ImageFs.Journal;
 /// </remarks>
 internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
 {
-    /// <summary>Bytes of blocks that one byte of log can change: a hostile log shall not fill the memory.</summary>
-    private const long MostBytesPerLogByte = 128;
-    private const long AlwaysAllowed = 256L << 20;
+    /// <summary>
+    /// Bytes of the overlay that one byte of log may need, far more than an honest log does: a hostile one, of nothing but
+    /// new inode chunks, shall not fill the memory.
+    /// </summary>
+    private const long MostBytesPerLogByte = 256;
+    private const long AlwaysAllowed = 64L << 20;
 
     private readonly Dictionary<(long Offset, int Length), LogBufferType> _group = [];
     private readonly Dictionary<(long Offset, int Length), LogBufferType> _torn = [];
-    private readonly HashSet<(long Offset, int Length)> _touched = [];
     private readonly byte[] _scratch = new byte[65536];
-    private long _touchedBytes;
 
     private OverlayDevice View => result.View;
 
@@ -43,24 +44,30 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
         if (format.Type is LogBufferType.RealtimeBitmap or LogBufferType.RealtimeSummary)
             throw new XfsUnsupportedException($"the log changes the realtime device's {format.Type}, which is not written here");
 
-        foreach ((int offset, ReadOnlyMemory<byte> bytes) in format.Runs(item)) bytes.Span.CopyTo(block[offset..]);
-        Write(format.Offset, block, format.Type);
+        foreach ((int offset, ReadOnlyMemory<byte> bytes) in format.Runs(item))
+        {
+            bytes.Span.CopyTo(block[offset..]);
+            Write(format.Offset + offset, bytes.Span);
+        }
+        CompleteLater(format.Offset, format.Length, format.Type);
+        // What follows, in this very transaction perhaps, may lie in the groups that a larger superblock adds.
+        if (format is { Offset: 0, Type: LogBufferType.Superblock }) Grow(block);
         result.Buffers++;
     }
 
-    /// <summary>Writes a changed buffer and remembers to complete it when the group ends.</summary>
-    public void Write(long offset, ReadOnlySpan<byte> block, LogBufferType type)
+    /// <summary>Writes what has changed of a buffer.</summary>
+    public void Write(long offset, ReadOnlySpan<byte> changed)
     {
-        (long, int) key = (offset, block.Length);
-        if (_touched.Add(key))
-        {
-            _touchedBytes += block.Length;
-            if (_touchedBytes > Math.Max(AlwaysAllowed, logBytes * MostBytesPerLogByte))
-                throw new CorruptionException("log", "its items", $"{logBytes} bytes of log change more than {_touchedBytes - block.Length} bytes of blocks");
-        }
-        View.Write(offset, block);
-        _group[key] = type;
-        if (_torn.ContainsKey(key)) _torn[key] = type;
+        View.Write(offset, changed);
+        if (View.ChangedBytes > Math.Max(AlwaysAllowed, logBytes * MostBytesPerLogByte))
+            throw new CorruptionException("log", "its items", $"{logBytes} bytes of log change more than {View.ChangedBytes} bytes of the device");
+    }
+
+    /// <summary>Remembers to give a changed buffer LSN and checksum when the group ends.</summary>
+    public void CompleteLater(long offset, int length, LogBufferType type)
+    {
+        _group[(offset, length)] = type;
+        if (_torn.ContainsKey((offset, length))) _torn[(offset, length)] = type;
     }
 
     /// <summary>The blocks were freed: whatever is there is no concern of ours any more.</summary>
@@ -70,11 +77,7 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
     public void EndGroup(LogSequenceNumber lsn)
     {
         if (_group.Count == 0) return;
-        // The superblock first: it may have grown, and the others are verified by it.
-        (long, int) superblock = (0, result.Geometry.SectorSize);
-        if (_group.TryGetValue(superblock, out LogBufferType type)) Complete(superblock, type, lsn);
-        foreach (((long, int) key, LogBufferType other) in _group)
-            if (key != superblock) Complete(key, other, lsn);
+        foreach (((long, int) key, LogBufferType type) in _group) Complete(key, type, lsn);
         _group.Clear();
     }
 
@@ -102,13 +105,13 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
             if (torn) return;
             throw Mismatch(key.Offset, type);
         }
-        if (kind.LsnOffset() >= 0 && kind != BlockKind.AttrRemote)
-            BinaryPrimitives.WriteUInt64BigEndian(block[kind.LsnOffset()..], lsn.Value);
+        int lsnAt = kind == BlockKind.AttrRemote ? -1 : kind.LsnOffset(), crcAt = kind.CrcOffset();
+        if (lsnAt >= 0) BinaryPrimitives.WriteUInt64BigEndian(block[lsnAt..], lsn.Value);
         if (!torn) Verify(kind, block, key.Offset);
-        if (kind.CrcOffset() < 0) return;
-        Crc32c.Stamp(block, kind.CrcOffset());
-        View.Write(key.Offset, block);
-        if (key.Offset == 0) Grow(Superblock.At(block));
+        if (crcAt < 0) return;
+        Crc32c.Stamp(block, crcAt);
+        if (lsnAt >= 0) View.Write(key.Offset + lsnAt, block.Slice(lsnAt, sizeof(ulong)));
+        View.Write(key.Offset + crcAt, block.Slice(crcAt, sizeof(uint)));
     }
 
     private void Verify(BlockKind kind, ReadOnlySpan<byte> block, long offset)
@@ -125,8 +128,11 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
     }
 
     /// <summary>A superblock in the log may enlarge the file system and turn on features; nothing else may change.</summary>
-    private void Grow(in Superblock sb)
+    private void Grow(ReadOnlySpan<byte> sector)
     {
+        if (sector.Length != result.Geometry.SectorSize) throw new CorruptionException("superblock", "byte 0", $"the log has it with {sector.Length} bytes, expected {result.Geometry.SectorSize}");
+        Verify(BlockKind.Superblock, sector, 0);
+        ref readonly Superblock sb = ref Superblock.At(sector);
         Superblock old = result.Geometry.Superblock;
         if (sb.DataBlocks < old.DataBlocks.Value || sb.AgCount < old.AgCount.Value || sb.BlockSize != old.BlockSize.Value || sb.AgBlocks != old.AgBlocks.Value
             || sb.InodeSize != old.InodeSize.Value || sb.SectorSize != old.SectorSize.Value || sb.LogStart != old.LogStart.Value || sb.LogBlocks != old.LogBlocks.Value)

@@ -29,10 +29,7 @@ internal sealed class RecoveryDquots(RecoveryResult result, RecoveryBuffers buff
     {
         // The three bits stand in the order of the types.
         if ((format.Dquot >> 2 & _off) != 0) return;
-        byte[] block = new byte[format.Length];
-        result.View.Read(format.Offset, block);
-        foreach ((int offset, ReadOnlyMemory<byte> bytes) in format.Runs(item)) bytes.Span.CopyTo(block.AsSpan(offset));
-        buffers.Write(format.Offset, block, LogBufferType.UserDquot);
+        foreach ((int offset, ReadOnlyMemory<byte> bytes) in format.Runs(item)) buffers.Write(format.Offset + offset, bytes.Span);
         result.Buffers++;
     }
 
@@ -61,7 +58,7 @@ internal sealed class RecoveryDquots(RecoveryResult result, RecoveryBuffers buff
         record.CopyTo(block);
         BinaryPrimitives.WriteUInt64BigEndian(block.AsSpan(LsnOffset), lsn.Value);
         Crc32c.Stamp(block, CrcOffset);
-        buffers.Write(offset, block, LogBufferType.UserDquot);
+        buffers.Write(offset, block);
         result.Buffers++;
     }
 

@@ -61,7 +61,8 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
             }
             long offset = g.ByteOffset(ag, start + at);
             Forget(offset, cluster.Length);
-            buffers.Write(offset, cluster, LogBufferType.Inode);
+            buffers.Write(offset, cluster);
+            buffers.CompleteLater(offset, cluster.Length, LogBufferType.Inode);
         }
         result.InodeChunks++;
     }
@@ -98,7 +99,8 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
         Crc32c.Stamp(inode, InodeCore.CrcOffset);
         if (!_torn.ContainsKey(format.Offset) && BlockVerifier.VerifyInodeStructure(inode, Geometry, format.Number) is Fault fault)
             throw Corrupt("INODE", $"inode {format.Number} after replay of the log", fault.ToString());
-        buffers.Write(start, cluster, LogBufferType.Inode);
+        buffers.Write(format.Offset, inode);
+        buffers.CompleteLater(start, cluster.Length, LogBufferType.Inode);
         if (changesOwner) _owner.Change(inode, format.Number, format.Has(LogInodeItem.DataOwner), format.Has(LogInodeItem.AttrOwner));
     }
 
@@ -188,8 +190,9 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
                 logged.CopyTo(inode[InodeCore.NextUnlinkedOffset..]);
                 // A torn inode keeps its wrong checksum, so that its own item, wherever it comes, is repeated.
                 if (whole) Crc32c.Stamp(inode, InodeCore.CrcOffset);
+                buffers.Write(format.Offset + start, inode);
             }
-        buffers.Write(format.Offset, cluster, LogBufferType.Inode);
+        buffers.CompleteLater(format.Offset, format.Length, LogBufferType.Inode);
         result.Buffers++;
     }
 

@@ -47,7 +47,8 @@ internal sealed class RecoveryOwner(RecoveryResult result, RecoveryBuffers buffe
             if (node.Owner != number.Value)
             {
                 node.Owner = number.Value;
-                buffers.Write(offset, block, LogBufferType.Btree);
+                buffers.Write(offset, block);
+                buffers.CompleteLater(offset, block.Length, LogBufferType.Btree);
             }
             for (int i = 0; at.Level > 0 && i < node.RecordCount; i++)
                 next.Push((new(BinaryPrimitives.ReadUInt64BigEndian(block.AsSpan(LongBtreeHeader.Size + (room + i) * key))), at.Level - 1));

@@ -18,7 +18,14 @@ internal sealed class DirtyImage : IDisposable
     /// <param name="flushLog">Whether the log is written out first; otherwise what was not synced is lost.</param>
     public static DirtyImage Make(long bytes, string[] mkfs, string workload, bool flushLog = true, string? mountOptions = null)
     {
-        TempImage image = TempImage.MadeByMkfs(bytes, mkfs);
+        using TempImage made = TempImage.MadeByMkfs(bytes, mkfs);
+        return From(made, workload, flushLog, mountOptions);
+    }
+
+    /// <summary>Has the kernel work on a copy of an image and pulls the plug.</summary>
+    public static DirtyImage From(TempImage made, string workload, bool flushLog = true, string? mountOptions = null)
+    {
+        TempImage image = TempImage.CopyOf(made.Path);
         try
         {
             Work(image, workload, flushLog, mountOptions);
@@ -43,9 +50,6 @@ internal sealed class DirtyImage : IDisposable
 
     /// <summary>The contents, each time anew.</summary>
     public MemoryDevice Load() => MemoryDevice.Load(Path);
-
-    /// <summary>The tree after the kernel's own recovery.</summary>
-    public TreeListing KernelListing() => KernelListing(Path);
 
     /// <summary>The tree of a copy of an image, mounted by the kernel; afterwards the copy is clean for xfs_repair.</summary>
     public static TreeListing KernelListing(string path)
@@ -102,10 +106,13 @@ internal sealed class DirtyImage : IDisposable
     /// nothing.
     /// </summary>
     /// <returns>What our replay found.</returns>
-    public RecoveryResult AssertReplayedAsTheKernelDoes()
+    public RecoveryResult AssertReplayedAsTheKernelDoes() => AssertReplayedAsTheKernelDoes(Path);
+
+    /// <inheritdoc cref="AssertReplayedAsTheKernelDoes()"/>
+    public static RecoveryResult AssertReplayedAsTheKernelDoes(string path)
     {
-        TreeListing expected = KernelListing();
-        MemoryDevice device = Load();
+        TreeListing expected = KernelListing(path);
+        MemoryDevice device = MemoryDevice.Load(path);
         RecoveryResult result = ReplayAndApply(device);
         Assert.IsFalse(result.WasClean, "the log was not dirty");
 
@@ -121,6 +128,21 @@ internal sealed class DirtyImage : IDisposable
             TreeListing.AssertEqual(expected, KernelListing(clean.Path));
         }
         return result;
+    }
+
+    /// <summary>Fails unless two devices have the same bytes.</summary>
+    public static void AssertSame(BlockDevice expected, BlockDevice actual, string message = "")
+    {
+        Assert.AreEqual(expected.Length, actual.Length);
+        byte[] left = new byte[1 << 20], right = new byte[1 << 20];
+        for (long at = 0; at < expected.Length; at += left.Length)
+        {
+            int length = (int)Math.Min(left.Length, expected.Length - at);
+            expected.Read(at, left.AsSpan(0, length));
+            actual.Read(at, right.AsSpan(0, length));
+            int same = left.AsSpan(0, length).CommonPrefixLength(right.AsSpan(0, length));
+            if (same < length) Assert.Fail($"byte {at + same} differs {message}");
+        }
     }
 
     private static TempImage Saved(MemoryDevice device)
