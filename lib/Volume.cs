@@ -93,9 +93,9 @@ internal sealed class Volume : IDisposable
         RecoveryResult recovery = ImageFs.Journal.Recovery.Replay(device, geometry);
         recovery.RequireNoPendingIntents();
         geometry = recovery.Geometry;
-        if (write && !recovery.WasClean)
+        if (write)
         {
-            recovery.View.Apply();
+            if (!recovery.WasClean) recovery.View.Apply();
             LogTail.ClearStale(device, geometry, recovery.Position);
         }
         Volume volume = new(device, ownsDevice, geometry, recovery, write, write ? "" : verdict.Reason);

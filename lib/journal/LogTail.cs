@@ -5,8 +5,8 @@ namespace ImageFs.Journal;
 
 /// <summary>What must be done to a log after a replay, before anything new is written to it.</summary>
 /// <remarks>
-/// The order matters. The replayed blocks must be home and flushed first; then <see cref="ClearStale"/> and a flush; then a
-/// record may be written at the head: the unmount record of <see cref="WriteUnmountRecord"/>, or a checkpoint.
+/// The order matters. The replayed blocks must be home and flushed first; then <see cref="ClearStale"/>; then a record may be
+/// written at the head: the unmount record of <see cref="WriteUnmountRecord"/>, or a checkpoint.
 /// </remarks>
 public static class LogTail
 {
@@ -14,30 +14,52 @@ public static class LogTail
 
     /// <summary>
     /// Overwrites what lies ahead of the head, as far as writes that were under way can have reached, with headers of the
-    /// cycle before. Otherwise blocks of a torn write would be ahead of the head in the cycle that is about to be written
-    /// again, and after the next crash they would be taken for new. The caller flushes.
+    /// cycle before, and flushes. Otherwise blocks of a torn write would be ahead of the head in the cycle that is about to be
+    /// written again, and after the next crash they would be taken for new. A clean log needs it too: the first write after it
+    /// may have been torn.
     /// </summary>
-    public static void ClearStale(BlockDevice device, Geometry geometry, LogPosition position)
+    /// <returns>False if there was nothing to overwrite; nothing was written then.</returns>
+    public static bool ClearStale(BlockDevice device, Geometry geometry, LogPosition position)
     {
         // An empty log has nothing but zeros.
-        if (position.IsEmpty) return;
+        if (position.IsEmpty) return false;
         LogArea log = new(device, geometry);
         uint blocks = position.IsClean ? log.BasicBlocks : log.Distance(position.Head, position.RecordedTail.Block);
         blocks = Math.Min(blocks, LogScan.CrashWindow);
         byte[] piece = new byte[PieceBlocks * LogRecordFormat.BasicBlock];
+        if (!HasStale(log, position, blocks, piece)) return false;
         for (uint done = 0; done < blocks;)
         {
             uint count = Math.Min(PieceBlocks, blocks - done);
             for (uint i = 0; i < count; i++)
             {
                 uint block = log.Advance(position.Head, done + i);
-                uint cycle = block >= position.Head ? LogRecordFormat.PreviousCycle(position.HeadCycle) : position.HeadCycle;
-                LogRecordFormat.FormatFiller(piece.AsSpan((int)i * LogRecordFormat.BasicBlock, LogRecordFormat.BasicBlock), cycle, block,
-                    position.RecordedTail, geometry.Uuid);
+                LogRecordFormat.FormatFiller(piece.AsSpan((int)i * LogRecordFormat.BasicBlock, LogRecordFormat.BasicBlock),
+                    CycleBefore(position, block), block, position.RecordedTail, geometry.Uuid);
             }
             log.Write(log.Advance(position.Head, done), piece.AsSpan(0, (int)count * LogRecordFormat.BasicBlock));
             done += count;
         }
+        device.Flush();
+        return true;
+    }
+
+    /// <summary>The cycle a block ahead of the head was last written in, if no write beyond the head has touched it.</summary>
+    private static uint CycleBefore(LogPosition position, uint block) =>
+        block >= position.Head ? LogRecordFormat.PreviousCycle(position.HeadCycle) : position.HeadCycle;
+
+    private static bool HasStale(LogArea log, LogPosition position, uint blocks, byte[] piece)
+    {
+        for (uint done = 0; done < blocks;)
+        {
+            uint count = Math.Min(PieceBlocks, blocks - done);
+            log.Read(log.Advance(position.Head, done), piece.AsSpan(0, (int)count * LogRecordFormat.BasicBlock));
+            for (uint i = 0; i < count; i++)
+                if (LogRecordFormat.CycleOf(piece.AsSpan((int)i * LogRecordFormat.BasicBlock)) > CycleBefore(position, log.Advance(position.Head, done + i)))
+                    return true;
+            done += count;
+        }
+        return false;
     }
 
     /// <summary>

@@ -382,7 +382,8 @@ public sealed class LogReaderTests
         LogRecordFormat.Seal(stale, 1, 1, head + 40, log.Log.BasicBlocks, before.Tail, head, 1, log.Geometry.Uuid, 32768);
         log.Log.Write(head + 40, stale);
         Assert.AreEqual(before, LogScan.Find(log.Log, log.Geometry));
-        LogTail.ClearStale(log.Device, log.Geometry, before);
+        Assert.IsTrue(LogTail.ClearStale(log.Device, log.Geometry, before));
+        Assert.IsFalse(LogTail.ClearStale(log.Device, log.Geometry, before), "cleared twice");
         LogPosition after = LogScan.Find(log.Log, log.Geometry);
         Assert.AreEqual(before, after);
         byte[] block = new byte[512];
@@ -390,6 +391,33 @@ public sealed class LogReaderTests
         Assert.AreEqual(0u, LogRecordFormat.CycleOf(block));
         LogPosition clean = LogTail.WriteUnmountRecord(log.Device, log.Geometry, after);
         Assert.AreEqual(clean with { }, LogScan.Find(log.Log, log.Geometry));
+    }
+
+    // The first checkpoint after a clean unmount is torn in its first record and complete in its second. The log is clean; but
+    // if the next writer left the second record where it is, its own first record would join it to the log again.
+    [TestMethod]
+    public void TheSecondHalfOfATornCheckpointIsNotBroughtBackByTheNextWriter()
+    {
+        static (HandmadeLog Log, LogPosition Clean) Torn()
+        {
+            HandmadeLog log = new();
+            LogPosition clean = log.Position;
+            log.Start().Item(log.SetLabel("lost")).Commit();
+            uint first = log.Write();
+            log.Tail = log.Position.HeadLsn;
+            log.Start(5).Op(0, new byte[100], tid: 6).Commit(5);
+            log.Item(log.SetLabel("x")).Start().Item(log.SetRootUid(666)).Commit();
+            log.Write();
+            log.Log.Write(first, new byte[512 * 2]);
+            return (log, clean);
+        }
+        (HandmadeLog log, LogPosition clean) = Torn();
+        Assert.AreEqual(clean.HeadLsn, LogScan.Find(log.Log, log.Geometry).HeadLsn);
+        Assert.IsTrue(LogScan.Find(log.Log, log.Geometry).IsClean);
+        Assert.IsTrue(LogTail.ClearStale(log.Device, log.Geometry, clean));
+        LogPosition marked = LogTail.WriteUnmountRecord(log.Device, log.Geometry, clean);
+        Assert.AreEqual(marked, LogScan.Find(log.Log, log.Geometry));
+        Assert.AreEqual(0u, log.RootUid(log.Replay().View));
     }
 
     [TestMethod]
