@@ -96,7 +96,11 @@ public static class Checker
             ChunkScan chunks = new(scan, walker, headers);
             ForEachGroup("group headers and inode btrees", ag =>
             {
-                if (!headers.Load(ag)) return;
+                if (!headers.Load(ag))
+                {
+                    scan.Inodes.MarkIncomplete(ag);
+                    return;
+                }
                 superblocks.CheckCopy(ag, headers.Superblock);
                 chunks.Observe(ag);
             });

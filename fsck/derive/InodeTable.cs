@@ -59,7 +59,14 @@ internal sealed class InodeTable(Geometry geometry)
     private readonly PackedList<uint> _links = new();
     private readonly PackedList<uint> _names = new();
     private readonly PackedList<InodeState> _states = new();
+    private readonly bool[] _isIncomplete = new bool[geometry.AgCount];
     private int _lastAg = -1, _lastChunk;
+
+    /// <summary>Says that a group may have more chunks than could be found.</summary>
+    public void MarkIncomplete(AgNumber ag) => _isIncomplete[ag.Value] = true;
+
+    /// <summary>True if an inode may exist although no chunk was found for it.</summary>
+    public bool MayExist(ulong inode) => geometry.IsValid(new InodeNumber(inode)) && _isIncomplete[geometry.AgOf(new InodeNumber(inode)).Value];
 
     public Span<InodeChunk> Chunks(AgNumber ag) => _chunks[ag.Value] is { } list ? list.Span : [];
 

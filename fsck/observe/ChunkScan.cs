@@ -33,6 +33,7 @@ internal sealed class ChunkScan(Scan scan, TreeWalker walker, GroupHeaders heade
         if (!headers.JudgeAgi())
         {
             IsCounted = false;
+            scan.Inodes.MarkIncomplete(ag);
             return;
         }
         ref readonly Agi agi = ref headers.Agi;
@@ -45,6 +46,7 @@ internal sealed class ChunkScan(Scan scan, TreeWalker walker, GroupHeaders heade
         long blocks = walker.Blocks;
         bool broken = walker.IsBroken || visitor.Rejected;
         IsCounted &= !broken;
+        if (broken) scan.Inodes.MarkIncomplete(ag);
         Inodes += visitor.Count;
         FreeInodes += visitor.FreeCount;
         if (!broken && agi.Count != visitor.Count) scan.Report(FindingCodes.AgiCount, at with { Field = "count" }, agi.Count, visitor.Count);

@@ -5,10 +5,9 @@ using ImageFs.Format;
 namespace ImageFs.Fsck;
 
 /// <summary>The hash index and the free-space index of directories with more than one block.</summary>
-internal sealed partial class DirectoryScan
+internal sealed partial class DirectoryScan : IHashTree
 {
-    // What a level of the hash tree promised: the block, and the last hash below it.
-    private readonly PackedList<(uint Block, uint Hash)> _level = new(), _below = new();
+    private readonly HashTreeWalker _tree = new();
 
     private void ExamineLeafForm()
     {
@@ -24,8 +23,9 @@ internal sealed partial class DirectoryScan
             _dataSound = false;
             return;
         }
-        CheckNeighbours(at, header, 0, 0);
-        TakeLeaf(header.Count);
+        if (header.Back != 0) _scan.Report(FindingCodes.DirectoryIndex, at with { Field = "back" }, $"back leads to {header.Back}, the leaf has no neighbours");
+        if (header.Forward != 0) _scan.Report(FindingCodes.DirectoryIndex, at with { Field = "forw" }, $"forw leads to {header.Forward}, the leaf has no neighbours");
+        TakeLeaf();
         uint count = BinaryPrimitives.ReadUInt32BigEndian(_other.AsSpan(_other.Length - 4));
         if (!_dataSound) return;
         if (count != (uint)_bests.Count)
@@ -47,77 +47,28 @@ internal sealed partial class DirectoryScan
 
     private void ExamineNodeForm()
     {
-        long visited = 0;
-        _level.Clear();
-        _level.Add(((uint)_leafStart, 0));
-        int expected = -1; // the root says how high the tree is
-        uint last = 0;
-        while (_level.Count > 0)
-        {
-            _below.Clear();
-            int level = -1;
-            for (int i = 0; i < _level.Count; i++)
-            {
-                (uint block, uint promised) = _level[i];
-                if (block < _leafStart || block >= _freeStart || block % (uint)_unit != 0)
-                {
-                    _scan.Report(FindingCodes.DirectoryIndex, _at, $"the hash tree leads to file block {block}, outside the space of leaves");
-                    _dataSound = false;
-                    continue;
-                }
-                if (!TryLoadIndex(block, out Where at))
-                {
-                    _dataSound = false;
-                    continue;
-                }
-                visited++;
-                ref readonly DaBlockHeader header = ref DaBlockHeader.At((ReadOnlySpan<byte>)_other);
-                bool isLeaf = header.Magic == DirectoryMagic.LeafN;
-                int found = isLeaf ? 0 : header.StaleOrLevel;
-                if (!isLeaf && header.Magic != DirectoryMagic.Node || expected >= 0 && found != expected)
-                {
-                    _scan.Report(FindingCodes.DirectoryIndex, at, expected < 0 || isLeaf
-                        ? $"magic 0x{header.Magic.Value:x4} in the hash tree" : $"a block of level {found} where {expected} belongs");
-                    _dataSound = false;
-                    continue;
-                }
-                level = found;
-                CheckNeighbours(at, header, i > 0 ? _level[i - 1].Block : 0, i + 1 < _level.Count ? _level[i + 1].Block : 0);
-                uint lastHash;
-                if (isLeaf)
-                {
-                    ReadOnlySpan<DirectoryLeafEntry> leaves = MemoryMarshal.Cast<byte, DirectoryLeafEntry>(_other.AsSpan(DaBlockHeader.Size))[..header.Count.Value];
-                    if (leaves.Length > 0 && leaves[0].Hash < last) _scan.Report(FindingCodes.DirectoryIndex, at, $"hash 0x{leaves[0].Hash.Value:x} after 0x{last:x} of the leaf before");
-                    TakeLeaf(header.Count);
-                    lastHash = leaves.Length > 0 ? leaves[^1].Hash : promised;
-                    last = lastHash;
-                }
-                else
-                {
-                    ReadOnlySpan<DaNodeEntry> entries = MemoryMarshal.Cast<byte, DaNodeEntry>(_other.AsSpan(DaBlockHeader.Size))[..header.Count.Value];
-                    for (int e = 0; e < entries.Length; e++)
-                    {
-                        if (e > 0 && entries[e].Hash < entries[e - 1].Hash) _scan.Report(FindingCodes.DirectoryIndex, at, $"hash {e} of the node is smaller than the one before it");
-                        _below.Add((entries[e].Before, entries[e].Hash));
-                    }
-                    lastHash = entries[^1].Hash;
-                }
-                if (expected >= 0 && lastHash != promised)
-                    _scan.Report(FindingCodes.DirectoryIndex, at, $"the block ends with hash 0x{lastHash:x}, the node above says 0x{promised:x}");
-            }
-            if (level < 0) break;
-            expected = level - 1;
-            _level.Clear();
-            foreach ((uint Block, uint Hash) child in _below.Span) _level.Add(child);
-        }
+        _tree.Walk(this, _leafStart, _freeStart, _unit);
+        if (_tree.IsBroken) _dataSound = false;
         ExamineFreeIndex();
 
         // Whatever is mapped in the space of leaves must have been met in the tree.
         long mapped = 0;
         foreach (ref readonly Extent extent in _forks.Map.Span)
-            if (extent.Offset.Value >= _leafStart && extent.Offset.Value < _freeStart) mapped += (long)(Math.Min(extent.End.Value, _freeStart) - extent.Offset.Value);
-        if (_dataSound && mapped != visited * _unit)
-            _scan.Report(FindingCodes.DirectoryIndex, _at, $"{mapped} blocks are mapped for the hash tree, it has {visited * _unit}");
+            if (extent.End.Value > _leafStart && extent.Offset.Value < _freeStart)
+                mapped += (long)(Math.Min(extent.End.Value, _freeStart) - Math.Max(extent.Offset.Value, _leafStart));
+        if (_dataSound && mapped != _tree.Visited * _unit)
+            _scan.Report(FindingCodes.DirectoryIndex, _at, $"{mapped} blocks are mapped for the hash tree, it has {_tree.Visited * _unit}");
+    }
+
+    ReadOnlySpan<byte> IHashTree.Loaded => _other;
+    ushort IHashTree.LeafMagic => DirectoryMagic.LeafN;
+    bool IHashTree.TryLoad(ulong fileBlock, out Where at) => TryLoadIndex(fileBlock, out at);
+    void IHashTree.Complain(Where at, string what) => _scan.Report(FindingCodes.DirectoryIndex, at.Inode is null ? _at : at, what);
+
+    (uint First, uint Last)? IHashTree.TakeLeaf(Where at)
+    {
+        ReadOnlySpan<DirectoryLeafEntry> leaves = TakeLeaf();
+        return leaves.Length == 0 ? null : (leaves[0].Hash, leaves[^1].Hash);
     }
 
     /// <summary>Free index blocks follow each other; each has the largest free region of as many data blocks as fit it.</summary>
@@ -179,16 +130,13 @@ internal sealed partial class DirectoryScan
             && IsOurs(DaBlockHeader.At((ReadOnlySpan<byte>)_other).Owner, Structure.DirectoryLeaf, at);
     }
 
-    private void CheckNeighbours(Where at, in DaBlockHeader header, uint back, uint forward)
+    private ReadOnlySpan<DirectoryLeafEntry> TakeLeaf()
     {
-        if (header.Back != back) _scan.Report(FindingCodes.DirectoryIndex, at with { Field = "back" }, $"back leads to {header.Back}, expected {back}");
-        if (header.Forward != forward) _scan.Report(FindingCodes.DirectoryIndex, at with { Field = "forw" }, $"forw leads to {header.Forward}, expected {forward}");
-    }
-
-    private void TakeLeaf(int count)
-    {
-        foreach (DirectoryLeafEntry leaf in MemoryMarshal.Cast<byte, DirectoryLeafEntry>(_other.AsSpan(DaBlockHeader.Size))[..count])
+        ReadOnlySpan<DirectoryLeafEntry> leaves = MemoryMarshal.Cast<byte, DirectoryLeafEntry>(
+            _other.AsSpan(DaBlockHeader.Size))[..DaBlockHeader.At((ReadOnlySpan<byte>)_other).Count.Value];
+        foreach (DirectoryLeafEntry leaf in leaves)
             if (leaf.Address != 0) _index.Add((ulong)leaf.Hash.Value << 32 | leaf.Address.Value);
+        return leaves;
     }
 
     /// <summary>Entries and index must be the same set.</summary>

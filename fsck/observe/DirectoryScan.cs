@@ -276,7 +276,7 @@ internal sealed partial class DirectoryScan
         first = FsBlock.Null;
         for (int piece = 0; piece < _unit;)
         {
-            if (!TryMap(fileBlock + (ulong)piece, out FsBlock block, out ulong run))
+            if (!_forks.TryMap(fileBlock + (ulong)piece, out FsBlock block, out ulong run))
             {
                 if (piece > 0) _scan.Report(FindingCodes.DirectoryForm, _at, $"the directory block at file block {fileBlock} is mapped only in part");
                 return false;
@@ -296,28 +296,6 @@ internal sealed partial class DirectoryScan
         }
         if (enter) _scan.CountBlock();
         return true;
-    }
-
-    /// <summary>Where a file block lies and how many follow it there.</summary>
-    private bool TryMap(ulong fileBlock, out FsBlock block, out ulong run)
-    {
-        ReadOnlySpan<Extent> map = _forks.Map.Span;
-        int low = 0, high = map.Length;
-        while (low < high)
-        {
-            int middle = (low + high) >>> 1;
-            if (map[middle].Offset.Value <= fileBlock) low = middle + 1; else high = middle;
-        }
-        if (low > 0 && fileBlock < map[low - 1].End.Value)
-        {
-            ulong inside = fileBlock - map[low - 1].Offset.Value;
-            block = map[low - 1].Start + inside;
-            run = map[low - 1].Length - inside;
-            return true;
-        }
-        block = FsBlock.Null;
-        run = 0;
-        return false;
     }
 
     /// <summary>Entries with the same hash are compared by name. Runs of equal hashes are short in any directory people make.</summary>

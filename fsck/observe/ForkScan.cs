@@ -57,6 +57,29 @@ internal sealed class ForkScan(Scan scan, TreeWalker walker)
         return new ForkTotals(collector.Extents, collector.Blocks + (ulong)walker.Blocks, collector.IsBroken || walker.IsBroken);
     }
 
+    /// <summary>Where a file block of the last kept fork lies, and how many blocks follow it there.</summary>
+    /// <param name="run">Blocks from there on, this one included.</param>
+    public bool TryMap(ulong fileBlock, out FsBlock block, out ulong run)
+    {
+        ReadOnlySpan<Extent> map = Map.Span;
+        int low = 0, high = map.Length;
+        while (low < high)
+        {
+            int middle = (low + high) >>> 1;
+            if (map[middle].Offset.Value <= fileBlock) low = middle + 1; else high = middle;
+        }
+        if (low > 0 && fileBlock < map[low - 1].End.Value)
+        {
+            ulong inside = fileBlock - map[low - 1].Offset.Value;
+            block = map[low - 1].Start + inside;
+            run = map[low - 1].Length - inside;
+            return true;
+        }
+        block = FsBlock.Null;
+        run = 0;
+        return false;
+    }
+
     public static string ForkName(bool attribute) => attribute ? "attribute" : "data";
 
     private string? ReadRoot(ReadOnlySpan<byte> fork, out int levels)

@@ -29,14 +29,25 @@ internal sealed class GroupHeaders
         return _isRead;
     }
 
-    /// <summary>Holds the AGF against its verifier; false if it cannot be used.</summary>
-    public bool JudgeAgf() => Judge(Structure.Agf, BlockKind.Agf, 1);
+    /// <summary>Holds the AGF against its verifier; false if its trees cannot be found.</summary>
+    public bool JudgeAgf() => Judge(Structure.Agf, BlockKind.Agf, 1) || _isRead
+        && Agf.Magic == Format.Agf.MagicNumber && Agf.SequenceNumber == _ag.Value
+        && IsRoot(Agf.BnoRoot, Agf.BnoLevel, _scan.Geometry.Limits.Alloc) && IsRoot(Agf.CntRoot, Agf.CntLevel, _scan.Geometry.Limits.Alloc)
+        && (!_scan.Geometry.HasRmapbt || IsRoot(Agf.RmapRoot, Agf.RmapLevel, _scan.Geometry.Limits.Rmap))
+        && (!_scan.Geometry.HasReflink || IsRoot(Agf.RefcountRoot, Agf.RefcountLevel, _scan.Geometry.Limits.Refcount))
+        && Agf.FreeListFirst < (uint)_scan.Geometry.AgflSlots && Agf.FreeListLast < (uint)_scan.Geometry.AgflSlots;
 
-    /// <summary>Holds the AGI against its verifier; false if it cannot be used.</summary>
-    public bool JudgeAgi() => Judge(Structure.Agi, BlockKind.Agi, 2);
+    /// <summary>Holds the AGI against its verifier; false if its trees cannot be found.</summary>
+    /// <remarks>One wrong field must not hide all inodes of a group: where the roots make sense they are followed.</remarks>
+    public bool JudgeAgi() => Judge(Structure.Agi, BlockKind.Agi, 2) || _isRead
+        && Agi.Magic == Format.Agi.MagicNumber && Agi.SequenceNumber == _ag.Value
+        && IsRoot(Agi.Root, Agi.Level, _scan.Geometry.Limits.Inobt)
+        && (!_scan.Geometry.HasFinobt || IsRoot(Agi.FreeRoot, Agi.FreeLevel, _scan.Geometry.Limits.Inobt));
 
-    /// <summary>Holds the AGFL against its verifier; false if it cannot be used.</summary>
+    /// <summary>Holds the AGFL against its verifier; false if it makes no sense.</summary>
     public bool JudgeAgfl() => Judge(Structure.Agfl, BlockKind.Agfl, 3);
+
+    private bool IsRoot(uint block, uint levels, int most) => _scan.Geometry.IsValid(_ag, new AgBlock(block)) && levels >= 1 && levels <= most;
 
     private bool Judge(Structure structure, BlockKind kind, int sector)
     {

@@ -40,7 +40,7 @@ internal sealed class InodeScan
         _scan = scan;
         _g = scan.Geometry;
         _forks = forks;
-        _attributes = new AttributeScan(scan);
+        _attributes = new AttributeScan(scan, forks);
         _symlinks = new SymlinkScan(scan);
         _chunkBytes = InodeChunkRecord.InodesPerChunk * _g.InodeSize;
         _batch = new byte[Math.Max(BatchBytes, _chunkBytes)];
@@ -212,7 +212,7 @@ internal sealed class InodeScan
         {
             HasAttributes = true;
             attributes = _forks.Walk(inode, number, attribute: true, keep: true);
-            _attributes.Examine(inode, number, _forks.Map, attributes.IsBroken, at);
+            _attributes.Examine(inode, number, attributes.IsBroken, at);
         }
         if (!data.IsBroken && data.Extents != core.ExtentCount)
             _scan.Report(FindingCodes.InodeNextents, at with { Field = "nextents" }, core.ExtentCount, data.Extents, ForkScan.ForkName(false));

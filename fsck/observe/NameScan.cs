@@ -82,6 +82,7 @@ internal sealed class NameScan
         InodeState state = slot < 0 ? InodeState.None : _scan.Inodes.State(slot);
         if ((state & (InodeState.Used | InodeState.Damaged)) == 0)
         {
+            if (slot < 0 && _scan.Inodes.MayExist(child)) return; // its group's inobt is damaged, which was reported
             _scan.Report(FindingCodes.EntryInode, at, Show(name), child, slot < 0 ? "which does not exist" : "which is free");
             return;
         }

@@ -18,11 +18,18 @@ internal static class SuperblockFinder
     {
         source = 0;
         sector = [];
-        byte[] first = new byte[(int)Math.Min(MaxSector, device.Length)];
-        if (first.Length < Superblock.Size) return $"not an XFS image: only {device.Length} bytes";
+        byte[] first = new byte[512];
+        if (device.Length < first.Length) return $"not an XFS image: only {device.Length} bytes";
         try
         {
+            // No more than what is needed: behind a large sector's worth the disk may be unreadable.
             device.Read(0, first);
+            int whole = Superblock.At((ReadOnlySpan<byte>)first).SectorSize;
+            if (whole is > 512 and <= MaxSector && device.Length >= whole)
+            {
+                first = new byte[whole];
+                device.Read(0, first);
+            }
         }
         catch (IOException e)
         {

@@ -150,6 +150,11 @@ public static class FindingCodes
     public static readonly FindingCode EntryInode = Row("dirent-inode", Error, "entry \"{0}\" leads to inode {1}, {2}", DropEntry);
     public static readonly FindingCode EntryType = Row("dirent-ftype", Error, "entry \"{0}\" says inode {1} is of type {2}, it is of type {3}", FixEntry);
 
+    // Attributes.
+    public static readonly FindingCode AttributeForm = Row("attr-form", Error, "{0}", RebuildAttributes);
+    public static readonly FindingCode AttributeName = Row("attr-name", Error, "attribute \"{0}\" {1}", RebuildAttributes);
+    public static readonly FindingCode AttributeAcl = Row("attr-acl", Error, "{0}: {1}", RebuildAttributes);
+
     private static FindingCode Row(string text, Severity severity, string template, Remedy remedy)
     {
         FindingCode row = new(text, severity, template, remedy);
