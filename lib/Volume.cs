@@ -44,7 +44,11 @@ internal sealed class Volume : IDisposable
         if (!writable) return;
         Journal = new Journal.Journal(device, Cache, recovery.Position.HeadCycle, recovery.Position.Head, recovery.WasClean)
         {
-            Durable = Groups.Busy.Clear,
+            Durable = () =>
+            {
+                Groups.Busy.Clear();
+                Groups.Unshared.Clear();
+            },
         };
     }
 

@@ -131,6 +131,9 @@ internal sealed class AllocationGroups
 
     public MetadataCache Cache { get; }
     public BusyExtents Busy { get; } = new();
+
+    /// <summary>Blocks whose other owner a power cut would bring back.</summary>
+    public UnsharedExtents Unshared { get; } = new();
     public int Count => _groups.Length;
 
     /// <summary>A group by number; made on first use.</summary>

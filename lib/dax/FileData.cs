@@ -118,7 +118,7 @@ internal sealed class FileData(Volume volume)
         {
             AllocationGroup group = volume.Groups.Of(extent.Start);
             uint alike = extent.Length;
-            bool shared = ReferenceCounts.IsShared(group, Geometry.BlockInAg(extent.Start), ref alike);
+            bool shared = ReferenceCounts.MustCopy(group, Geometry.BlockInAg(extent.Start), ref alike);
             // A reservation left over from earlier sharing is used up, even where nobody shares any more.
             bool reserved = file.Cow.TryFind(block, out Extent reservation);
             ulong until = Math.Min(extent.Offset.Value + alike, reserved ? reservation.End.Value : file.Cow.NextStart(block, extent.End).Value);
@@ -285,7 +285,7 @@ internal sealed class FileData(Volume volume)
         extent = BlockMap.Slice(extent, BlockOf(offset), BlockUp(offset + zeros.Length));
         uint alike = extent.Length;
         bool shared = inode.Core.Has(InodeFlags2.Reflink)
-            && ReferenceCounts.IsShared(volume.Groups.Of(extent.Start), Geometry.BlockInAg(extent.Start), ref alike);
+            && ReferenceCounts.MustCopy(volume.Groups.Of(extent.Start), Geometry.BlockInAg(extent.Start), ref alike);
         extent = extent with { Length = alike };
         int length = (int)Math.Min(zeros.Length, Bytes(extent.End) - offset);
         if (shared) return WriteCow(file, extent, offset, zeros.AsSpan(0, length), sizeAfter: (long)inode.Core.FileSize.Value);
@@ -354,20 +354,22 @@ internal sealed class FileData(Volume volume)
                 SetSize(tx, inode, length);
             });
         }
-        catch (XfsNoSpaceException) when (!IsShared(inode, old))
+        catch (XfsNoSpaceException) when (!MustCopy(inode, old))
         {
-            // A full file system can still be truncated: the size first, then the tail in place.
+            // A full file system can still be truncated: the size first, durable so that no cut brings the bytes back into
+            // sight, then the tail in place.
             volume.Run(tx => SetSize(tx, inode, length));
+            volume.Flush();
             volume.Data.Write(Geometry.ByteOffset(old.Start) + kept, new byte[(int)BlockSize - kept]);
             volume.Journal!.NoteData();
         }
     }
 
-    private bool IsShared(Inode inode, in Extent extent)
+    private bool MustCopy(Inode inode, in Extent extent)
     {
         uint length = extent.Length;
         return inode.Core.Has(InodeFlags2.Reflink)
-            && (ReferenceCounts.IsShared(volume.Groups.Of(extent.Start), Geometry.BlockInAg(extent.Start), ref length) || length < extent.Length);
+            && (ReferenceCounts.MustCopy(volume.Groups.Of(extent.Start), Geometry.BlockInAg(extent.Start), ref length) || length < extent.Length);
     }
 
     /// <summary>Unmaps and drops everything a fork maps in a range, a few extents per transaction.</summary>

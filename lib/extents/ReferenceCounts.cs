@@ -41,6 +41,13 @@ internal static class ReferenceCounts
         return false;
     }
 
+    /// <summary>
+    /// True if a write to a run must not go in place: somebody else owns its first part too, or would again after a power cut.
+    /// </summary>
+    /// <param name="length">Blocks looked at; set to those that are alike.</param>
+    public static bool MustCopy(AllocationGroup group, AgBlock start, ref uint length) =>
+        IsShared(group, start, ref length) || group.Groups.Unshared.Contains(group.Number, start.Value, ref length);
+
     /// <summary>How much of a run can be changed in one transaction.</summary>
     public static uint Adjustable(AllocationGroup group, AgBlock start, uint length)
     {
@@ -71,7 +78,8 @@ internal static class ReferenceCounts
         }
         Cursor cursor = new(group.Refcountbt, tx);
         List<RefcountRecord> old = [], now = [];
-        // Every shared record that overlaps or touches the run.
+        // Every shared record that overlaps or touches the run. One that begins with it may have a left neighbour that touches too,
+        // so the search starts a block before (block 0 holds headers).
         bool more = cursor.Seek(from - 1, SeekMode.LessOrEqual) && cursor.Current.Start + cursor.Current.Count >= from
             || cursor.Seek(from, SeekMode.GreaterOrEqual);
         for (; more && cursor.Current.Start <= end; more = cursor.Next()) old.Add(Checked(group, cursor.Current));
@@ -80,7 +88,11 @@ internal static class ReferenceCounts
         {
             if (count == 0) return;
             if (owners == 0) { unowned!.Add((new AgBlock(at), count)); return; }
-            if (owners == 1) return;
+            if (owners == 1)
+            {
+                tx.WhenCommitted(() => group.Groups.Unshared.Add(group.Number, at, count));
+                return;
+            }
             if (now.Count > 0 && now[^1].Start + now[^1].Count == at && now[^1].Refcount == owners)
                 now[^1] = Record(now[^1].Start, now[^1].Count + count, owners);
             else
