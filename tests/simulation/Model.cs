@@ -1,0 +1,333 @@
+using System.Collections.Immutable;
+
+namespace ImageFs.Tests.Simulation;
+
+/// <summary>
+/// What the tree must look like, in memory, and what it looked like after every operation. Beside names and bytes it knows
+/// which blocks are one and the same, because that decides what a power cut may mix: a write to a block of its own goes
+/// straight to the disk, a write to a shared one does not show before its transaction.
+/// </summary>
+/// <remarks>
+/// Always true: a block's versions are in the order of the operations that wrote them; a block with more than one reference
+/// gets no further version; bytes behind the end of a file are zeros.
+/// </remarks>
+internal sealed class Model
+{
+    private ModelState _now;
+    private readonly List<ModelState> _after;
+    private readonly Dictionary<int, int> _handles = [];
+    private int _nextInode;
+
+    /// <summary>An empty root directory.</summary>
+    public Model(int blockSize)
+        : this(blockSize, new ModelState(ImmutableDictionary<int, ModelNode>.Empty.Add(0, ModelDirectory.Empty))) { }
+
+    private Model(int blockSize, ModelState start)
+    {
+        BlockSize = blockSize;
+        _now = start;
+        _after = [start];
+        _nextInode = start.Nodes.Keys.Max() + 1;
+    }
+
+    public int BlockSize { get; }
+
+    /// <summary>Operations so far.</summary>
+    public int Operations => _after.Count - 1;
+
+    public ModelState Now => _now;
+
+    /// <summary>The state after the first <paramref name="operations"/> operations.</summary>
+    public ModelState After(int operations) => _after[operations];
+
+    /// <summary>
+    /// The model of a disk that was found in a certain state after a crash, contents included: what was found is what counts now.
+    /// </summary>
+    public Model Restart(int operations, IReadOnlyDictionary<string, ObservedEntry> found)
+    {
+        ModelState then = After(operations);
+        Dictionary<ModelBlock, ModelBlock> fresh = [];
+        ImmutableDictionary<int, ModelNode> nodes = ImmutableDictionary<int, ModelNode>.Empty.Add(0, then.Nodes[0]);
+        // Recovery has freed whatever had no name.
+        foreach ((string path, int inode) in then.Paths().DistinctBy(entry => entry.Inode))
+        {
+            ModelNode node = then.Nodes[inode];
+            if (node is ModelFile file)
+            {
+                byte[] bytes = found[path].Content;
+                ImmutableSortedDictionary<long, ModelBlock>.Builder blocks = ImmutableSortedDictionary.CreateBuilder<long, ModelBlock>();
+                foreach ((long index, ModelBlock old) in file.Blocks)
+                {
+                    byte[] content = new byte[BlockSize];
+                    long at = index * BlockSize;
+                    bytes.AsSpan((int)at, (int)Math.Min(BlockSize, bytes.Length - at)).CopyTo(content);
+                    if (!fresh.TryGetValue(old, out ModelBlock? now))
+                        fresh[old] = now = new ModelBlock(0, inode, content);
+                    now.References++;
+                    blocks.Add(index, now);
+                }
+                node = file with { Blocks = blocks.ToImmutable() };
+            }
+            nodes = nodes.Add(inode, node);
+        }
+        return new Model(BlockSize, new ModelState(nodes));
+    }
+
+    /// <summary>Ends an operation, whether or not it changed anything.</summary>
+    public void Commit() => _after.Add(_now);
+
+    public int Create(string path, ModelNode node)
+    {
+        int inode = _nextInode++;
+        _now = _now.With(inode, node);
+        Link(path, inode);
+        return inode;
+    }
+
+    public void Link(string path, int inode)
+    {
+        (int folder, string name) = _now.Parent(path);
+        ModelDirectory directory = (ModelDirectory)_now.Nodes[folder];
+        _now = _now.With(folder, directory with { Entries = directory.Entries.SetItem(name, inode) });
+    }
+
+    /// <summary>Inodes somebody has open, by handle: they outlive their names.</summary>
+    public IReadOnlyDictionary<int, int> Handles => _handles;
+
+    public void Open(int handle, string path) => _handles.Add(handle, _now.Find(path));
+
+    public void Close(int handle)
+    {
+        _handles.Remove(handle, out int inode);
+        FreeIfGone(inode);
+    }
+
+    /// <summary>Takes a name away, and the inode with its last one unless somebody has it open.</summary>
+    public void Unlink(string path)
+    {
+        int inode = _now.Find(path);
+        (int folder, string name) = _now.Parent(path);
+        ModelDirectory directory = (ModelDirectory)_now.Nodes[folder];
+        _now = _now.With(folder, directory with { Entries = directory.Entries.Remove(name) });
+        FreeIfGone(inode);
+    }
+
+    private void FreeIfGone(int inode)
+    {
+        if (_now.LinksOf(inode) > 0 || _handles.ContainsValue(inode))
+            return;
+        if (_now.Nodes[inode] is ModelFile file)
+            foreach (ModelBlock block in file.Blocks.Values)
+                block.References--;
+        _now = _now with { Nodes = _now.Nodes.Remove(inode) };
+    }
+
+    public void Rename(string from, string to)
+    {
+        int inode = _now.Find(from);
+        if (_now.TryFind(to, out int old))
+        {
+            if (old == inode)
+                return;
+            Unlink(to);
+        }
+        (int folder, string name) = _now.Parent(from);
+        ModelDirectory directory = (ModelDirectory)_now.Nodes[folder];
+        _now = _now.With(folder, directory with { Entries = directory.Entries.Remove(name) });
+        Link(to, inode);
+    }
+
+    public void Write(int inode, long offset, ReadOnlySpan<byte> data)
+    {
+        int operation = Operations + 1;
+        ModelFile file = (ModelFile)_now.Nodes[inode];
+        ImmutableSortedDictionary<long, ModelBlock> blocks = file.Blocks;
+        long size = Math.Max(file.Size, offset + data.Length);
+        while (!data.IsEmpty)
+        {
+            long index = offset / BlockSize;
+            int inside = (int)(offset % BlockSize), piece = Math.Min(data.Length, BlockSize - inside);
+            byte[] content = new byte[BlockSize];
+            bool there = blocks.TryGetValue(index, out ModelBlock? block);
+            if (there)
+                block!.Latest.CopyTo(content, 0);
+            data[..piece].CopyTo(content.AsSpan(inside));
+            if (there && block!.References == 1)
+                block.Add(operation, inode, content);
+            else
+            {
+                if (there)
+                    block!.References--;
+                blocks = blocks.SetItem(index, new ModelBlock(operation, inode, content) { References = 1 });
+            }
+            data = data[piece..];
+            offset += piece;
+        }
+        _now = _now.With(inode, file with { Blocks = blocks, Size = size });
+    }
+
+    public void SetSize(int inode, long size)
+    {
+        ModelFile file = (ModelFile)_now.Nodes[inode];
+        ImmutableSortedDictionary<long, ModelBlock> blocks = file.Blocks;
+        if (size < file.Size)
+        {
+            foreach ((long index, ModelBlock block) in file.Blocks.Where(b => b.Key * BlockSize >= size))
+            {
+                block.References--;
+                blocks = blocks.Remove(index);
+            }
+            int kept = (int)(size % BlockSize);
+            if (kept > 0 && blocks.TryGetValue(size / BlockSize, out ModelBlock? last))
+            {
+                // The kept part moves to a block of its own; clearing the tail in place would lose bytes in a crash.
+                byte[] content = new byte[BlockSize];
+                last.Latest.AsSpan(0, kept).CopyTo(content);
+                last.References--;
+                blocks = blocks.SetItem(size / BlockSize, new ModelBlock(Operations + 1, inode, content) { References = 1 });
+            }
+        }
+        _now = _now.With(inode, file with { Blocks = blocks, Size = size });
+    }
+
+    /// <summary>Makes a range of a file be the blocks of another range; offsets are whole blocks, the end may be that of the source.</summary>
+    public void Share(int from, long fromOffset, int to, long toOffset, long length, bool grow)
+    {
+        ModelFile source = (ModelFile)_now.Nodes[from], target = (ModelFile)_now.Nodes[to];
+        ImmutableSortedDictionary<long, ModelBlock> blocks = target.Blocks;
+        long count = (length + BlockSize - 1) / BlockSize;
+        for (long i = 0; i < count; i++)
+        {
+            long at = toOffset / BlockSize + i;
+            bool has = source.Blocks.TryGetValue(fromOffset / BlockSize + i, out ModelBlock? shared);
+            if (has)
+                shared!.References++;
+            if (blocks.TryGetValue(at, out ModelBlock? old))
+                old.References--;
+            blocks = has ? blocks.SetItem(at, shared!) : blocks.Remove(at);
+        }
+        long size = grow ? Math.Max(target.Size, toOffset + length) : target.Size;
+        _now = _now.With(to, target with { Blocks = blocks, Size = size });
+    }
+
+    /// <summary>The bytes of a file, in the state now.</summary>
+    public byte[] Read(int inode)
+    {
+        ModelFile file = (ModelFile)_now.Nodes[inode];
+        byte[] content = new byte[file.Size];
+        foreach ((long index, ModelBlock block) in file.Blocks)
+        {
+            long at = index * BlockSize;
+            block.Latest.AsSpan(0, (int)Math.Min(BlockSize, content.Length - at)).CopyTo(content.AsSpan((int)at));
+        }
+        return content;
+    }
+}
+
+/// <summary>A block on the disk, with every content it has had.</summary>
+internal sealed class ModelBlock
+{
+    private readonly List<(int Operation, int Inode, byte[] Bytes)> _versions = [];
+
+    public ModelBlock(int operation, int inode, byte[] bytes) => Add(operation, inode, bytes);
+
+    /// <summary>Files that map it now, counted as often as they do.</summary>
+    public int References { get; set; }
+
+    public byte[] Latest => _versions[^1].Bytes;
+
+    public void Add(int operation, int inode, byte[] bytes)
+    {
+        if (_versions.Count > 0 && _versions[^1].Operation == operation)
+            _versions[^1] = (operation, inode, bytes);
+        else
+            _versions.Add((operation, inode, bytes));
+    }
+
+    /// <summary>What it held after some operations.</summary>
+    public ReadOnlySpan<byte> After(int operations) => _versions.FindLast(v => v.Operation <= operations).Bytes;
+
+    /// <summary>
+    /// True if a piece read by an inode is what it was after <paramref name="operations"/> operations, or something that inode
+    /// itself has written in place since then, up to operation <paramref name="begun"/>.
+    /// </summary>
+    public bool Allows(ReadOnlySpan<byte> piece, int offset, int inode, int operations, int begun)
+    {
+        for (int i = _versions.Count - 1; i >= 0; i--)
+        {
+            (int operation, int writer, byte[] bytes) = _versions[i];
+            if (operation > begun || (operation > operations && writer != inode))
+                continue;
+            if (bytes.AsSpan(offset, piece.Length).SequenceEqual(piece))
+                return true;
+            if (operation <= operations)
+                return false;
+        }
+        return false;
+    }
+}
+
+/// <summary>A file, directory or symlink of the model.</summary>
+internal abstract record ModelNode;
+
+internal sealed record ModelFile(long Size, ImmutableSortedDictionary<long, ModelBlock> Blocks) : ModelNode
+{
+    public static readonly ModelFile Empty = new(0, ImmutableSortedDictionary<long, ModelBlock>.Empty);
+}
+
+internal sealed record ModelDirectory(ImmutableSortedDictionary<string, int> Entries) : ModelNode
+{
+    public static readonly ModelDirectory Empty = new(ImmutableSortedDictionary.Create<string, int>(StringComparer.Ordinal));
+}
+
+internal sealed record ModelSymlink(string Target) : ModelNode;
+
+/// <summary>A tree at one moment. Paths have no leading slash; the root is the empty one.</summary>
+internal sealed record ModelState(ImmutableDictionary<int, ModelNode> Nodes)
+{
+    public ModelState With(int inode, ModelNode node) => this with { Nodes = Nodes.SetItem(inode, node) };
+
+    public int Find(string path) => TryFind(path, out int inode) ? inode : throw new InvalidOperationException($"the model has no '{path}'");
+
+    public bool TryFind(string path, out int inode)
+    {
+        inode = 0;
+        if (path.Length == 0)
+            return true;
+        foreach (string name in path.Split('/'))
+            if (Nodes[inode] is not ModelDirectory directory || !directory.Entries.TryGetValue(name, out inode))
+                return false;
+        return true;
+    }
+
+    public (int Folder, string Name) Parent(string path)
+    {
+        int slash = path.LastIndexOf('/');
+        return slash < 0 ? (0, path) : (Find(path[..slash]), path[(slash + 1)..]);
+    }
+
+    /// <summary>Every name below the root with its inode, folders before what is in them.</summary>
+    public IEnumerable<(string Path, int Inode)> Paths()
+    {
+        Stack<(string, int)> open = new([("", 0)]);
+        while (open.TryPop(out (string Path, int Inode) entry))
+        {
+            if (entry.Path.Length > 0)
+                yield return entry;
+            if (Nodes[entry.Inode] is not ModelDirectory directory)
+                continue;
+            foreach ((string name, int inode) in directory.Entries.Reverse())
+                open.Push((entry.Path.Length == 0 ? name : $"{entry.Path}/{name}", inode));
+        }
+    }
+
+    /// <summary>Names of a file.</summary>
+    public int LinksOf(int inode) => Nodes.Values.OfType<ModelDirectory>().Sum(d => d.Entries.Values.Count(i => i == inode));
+}
+
+/// <summary>What was found under one path of a real image.</summary>
+internal sealed record ObservedEntry(char Kind, long Size, uint Links, byte[] Content)
+{
+    /// <summary>Where a symlink points.</summary>
+    public string Target => System.Text.Encoding.UTF8.GetString(Content);
+}

@@ -1,0 +1,180 @@
+namespace ImageFs.Tests.Simulation;
+
+/// <summary>One step of a workload, done to a file system and to the model of it.</summary>
+internal abstract record WorkOperation
+{
+    public abstract void Do(IWorkTree tree);
+
+    public abstract void Do(Model model);
+
+    /// <summary>The path that shows the operation step by step, or null if it is one transaction.</summary>
+    public virtual string? Gradual() => null;
+
+    /// <summary>True if everything before it, and itself, is durable when it returns.</summary>
+    public virtual bool Flushes() => false;
+}
+
+internal sealed record CreateFile(string Path) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.CreateFile(Path);
+
+    public override void Do(Model model) => model.Create(Path, ModelFile.Empty);
+}
+
+internal sealed record MakeDirectory(string Path) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.CreateDirectory(Path);
+
+    public override void Do(Model model) => model.Create(Path, ModelDirectory.Empty);
+}
+
+internal sealed record MakeSymlink(string Path, string Target) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.CreateSymlink(Path, Target);
+
+    public override void Do(Model model) => model.Create(Path, new ModelSymlink(Target));
+}
+
+/// <summary>Writes a piece of a pattern.</summary>
+internal sealed record WriteFile(string Path, long Offset, int Length, int Seed) : WorkOperation
+{
+    private byte[] Data => Pattern.Fill(Seed, Offset, Length);
+
+    public override string? Gradual() => Path;
+
+    public override void Do(IWorkTree tree) => tree.Write(Path, Offset, Data);
+
+    public override void Do(Model model) => model.Write(model.Now.Find(Path), Offset, Data);
+}
+
+/// <summary>Writes what another file holds: bytes that can be deduplicated later.</summary>
+internal sealed record CopyBytes(string From, string Path, long Offset, int Length) : WorkOperation
+{
+    public override string? Gradual() => Path;
+
+    public override void Do(IWorkTree tree) => tree.Write(Path, Offset, tree.Read(From, Offset, Length));
+
+    public override void Do(Model model) =>
+        model.Write(model.Now.Find(Path), Offset, model.Read(model.Now.Find(From)).AsSpan((int)Offset, Length));
+}
+
+internal sealed record SetLength(string Path, long Length) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.SetLength(Path, Length);
+
+    public override void Do(Model model) => model.SetSize(model.Now.Find(Path), Length);
+}
+
+internal sealed record Rename(string From, string To) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.Rename(From, To);
+
+    public override void Do(Model model) => model.Rename(From, To);
+}
+
+internal sealed record Unlink(string Path) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.Unlink(Path);
+
+    public override void Do(Model model) => model.Unlink(Path);
+}
+
+internal sealed record RemoveDirectory(string Path) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.RemoveDirectory(Path);
+
+    public override void Do(Model model) => model.Unlink(Path);
+}
+
+internal sealed record HardLink(string Path, string NewPath) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.Link(Path, NewPath);
+
+    public override void Do(Model model) => model.Link(NewPath, model.Now.Find(Path));
+}
+
+internal sealed record CloneRange(string From, long FromOffset, string Path, long Offset, long Length) : WorkOperation
+{
+    public override string? Gradual() => Path;
+
+    public override void Do(IWorkTree tree) => tree.Clone(From, FromOffset, Path, Offset, Length);
+
+    public override void Do(Model model) =>
+        model.Share(model.Now.Find(From), FromOffset, model.Now.Find(Path), Offset, Length, grow: true);
+}
+
+internal sealed record Dedupe(string From, long FromOffset, string Path, long Offset, long Length) : WorkOperation
+{
+    private bool? _same;
+
+    public override void Do(IWorkTree tree) => _same = tree.Dedupe(From, FromOffset, Path, Offset, Length);
+
+    public override void Do(Model model)
+    {
+        int from = model.Now.Find(From), to = model.Now.Find(Path);
+        bool same = model.Read(from).AsSpan((int)FromOffset, (int)Length).SequenceEqual(model.Read(to).AsSpan((int)Offset, (int)Length));
+        if (_same is bool said && said != same)
+            throw new AssertFailedException($"{this}: the ranges are {(same ? "equal" : "different")}, the file system says otherwise");
+        if (same)
+            model.Share(from, FromOffset, to, Offset, Length, grow: false);
+    }
+}
+
+internal sealed record OpenFile(string Path, int Handle) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.Open(Handle, Path);
+
+    public override void Do(Model model) => model.Open(Handle, Path);
+}
+
+/// <summary>Writes through an open file, which may have no name any more.</summary>
+internal sealed record WriteHandle(int Handle, string? Path, long Offset, int Length, int Seed) : WorkOperation
+{
+    private byte[] Data => Pattern.Fill(Seed, Offset, Length);
+
+    public override string? Gradual() => Path;
+
+    public override void Do(IWorkTree tree) => tree.Write(Handle, Offset, Data);
+
+    public override void Do(Model model) => model.Write(model.Handles[Handle], Offset, Data);
+}
+
+internal sealed record CloseFile(int Handle) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.Close(Handle);
+
+    public override void Do(Model model) => model.Close(Handle);
+}
+
+internal sealed record FlushAll : WorkOperation
+{
+    public override bool Flushes() => true;
+
+    public override void Do(IWorkTree tree) => tree.Flush();
+
+    public override void Do(Model model) { }
+}
+
+/// <summary>The calls a workload makes; paths have no leading slash.</summary>
+internal interface IWorkTree : IDisposable
+{
+    void CreateFile(string path);
+    void CreateDirectory(string path);
+    void CreateSymlink(string path, string target);
+    void Link(string path, string newPath);
+    void Write(string path, long offset, ReadOnlySpan<byte> data);
+    byte[] Read(string path, long offset, int length);
+    void SetLength(string path, long length);
+    void Rename(string from, string to);
+    void Unlink(string path);
+    void RemoveDirectory(string path);
+    void Clone(string from, long fromOffset, string path, long offset, long length);
+    bool Dedupe(string from, long fromOffset, string path, long offset, long length);
+    void Open(int handle, string path);
+    void Write(int handle, long offset, ReadOnlySpan<byte> data);
+    void Close(int handle);
+    void Flush();
+
+    /// <summary>Every name with what it stands for, contents included.</summary>
+    Dictionary<string, ObservedEntry> Observe();
+}

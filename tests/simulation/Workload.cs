@@ -1,0 +1,210 @@
+namespace ImageFs.Tests.Simulation;
+
+/// <summary>
+/// Picks operations by seed: which kinds, how often, how large is drawn anew for every run, so that unusual mixtures turn up.
+/// A function of its name, its seed and the model.
+/// </summary>
+internal sealed class Workload
+{
+    private const int MostFiles = 40, MostDirectories = 8, MostHandles = 2;
+
+    /// <summary>How likely each kind is, by workload.</summary>
+    private static readonly Dictionary<string, (string Kind, int Weight)[]> s_mixtures = new()
+    {
+        ["mixed"] = [("create", 4), ("write", 8), ("overwrite", 4), ("length", 3), ("rename", 3), ("clone", 4), ("copy", 2), ("dedupe", 4),
+            ("unlink", 3), ("mkdir", 1), ("rmdir", 1), ("symlink", 1), ("link", 1), ("open", 1), ("handle", 2), ("close", 1), ("flush", 3)],
+        ["sharing"] = [("create", 2), ("write", 3), ("overwrite", 8), ("length", 2), ("clone", 8), ("copy", 3), ("dedupe", 6), ("unlink", 2), ("flush", 2)],
+        ["names"] = [("create", 8), ("write", 2), ("rename", 8), ("unlink", 6), ("mkdir", 3), ("rmdir", 3), ("symlink", 2), ("link", 3), ("flush", 2)],
+        ["data"] = [("create", 2), ("write", 8), ("overwrite", 8), ("length", 6), ("unlink", 1), ("open", 1), ("handle", 3), ("close", 1), ("flush", 3)],
+    };
+
+    private readonly Random _random;
+    private readonly (string Kind, double Weight)[] _weights;
+    private readonly int _blockSize;
+    private readonly bool _alignedMostly;
+    private readonly char _prefix;
+    private int _nextName, _nextHandle;
+
+    /// <param name="seed">The same seed gives the same choices where the model is the same.</param>
+    /// <param name="prefix">Of every new name; runs that follow each other on one disk need different ones.</param>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    public Workload(string name, int seed, int blockSize, char prefix = 'a')
+    {
+        _random = new Random(seed);
+        _blockSize = blockSize;
+        // A kind is left out now and then, and weights vary fourfold.
+        _weights = [.. s_mixtures[name].Select(m =>
+            (m.Kind, m.Weight * (m.Kind is not ("create" or "write" or "flush") && _random.Next(8) == 0 ? 0 : Math.Pow(2, _random.NextDouble() * 2 - 1))))];
+        _alignedMostly = _random.Next(2) == 0;
+        _prefix = prefix;
+    }
+
+    public static IEnumerable<string> Names => s_mixtures.Keys;
+
+    /// <summary>The next operation, one that is possible now.</summary>
+    public WorkOperation Next(Model model)
+    {
+        while (true)
+        {
+            double point = _random.NextDouble() * _weights.Sum(w => w.Weight);
+            string kind = _weights.First(w => (point -= w.Weight) < 0 || w == _weights[^1]).Kind;
+            if (Make(kind, model) is WorkOperation operation)
+                return operation;
+        }
+    }
+
+    private WorkOperation? Make(string kind, Model model)
+    {
+        List<(string Path, int Inode, ModelNode Node)> all =
+            [.. model.Now.Paths().Select(p => (p.Path, p.Inode, model.Now.Nodes[p.Inode]))];
+        List<(string Path, int Inode, ModelFile File)> files =
+            [.. all.Where(e => e.Node is ModelFile).Select(e => (e.Path, e.Inode, (ModelFile)e.Node))];
+        List<string> directories = [.. all.Where(e => e.Node is ModelDirectory).Select(e => e.Path)];
+        int operation = model.Operations + 1;
+        // Until there is something to work with, make it.
+        if (files.Count == 0 && kind is not ("create" or "mkdir"))
+            kind = "create";
+        switch (kind)
+        {
+            case "create":
+                return files.Count >= MostFiles ? null : new CreateFile(NewPath(directories));
+            case "mkdir":
+                return directories.Count >= MostDirectories ? null : new MakeDirectory(NewPath(directories));
+            case "symlink":
+                return all.Count >= 2 * MostFiles ? null : new MakeSymlink(NewPath(directories), new string('t', _random.Next(1, 200)));
+            case "link":
+                return all.Count >= 2 * MostFiles ? null : new HardLink(Pick(files).Path, NewPath(directories));
+            case "write":
+            {
+                (string path, _, ModelFile file) = Pick(files);
+                // Most writes touch or follow what is there; some leave a hole.
+                long offset = Place(_random.Next(3) switch { 0 => file.Size, 1 => _random.NextInt64(file.Size + 1), _ => file.Size + _random.Next(100_000) });
+                return new WriteFile(path, offset, Length(), operation);
+            }
+            case "overwrite":
+            {
+                (string path, _, ModelFile file) = Pick(files);
+                if (file.Size == 0)
+                    return null;
+                long offset = Place(_random.NextInt64(file.Size));
+                return new WriteFile(path, offset, (int)Math.Clamp(Length(), 1, file.Size - offset), operation);
+            }
+            case "length":
+            {
+                (string path, _, ModelFile file) = Pick(files);
+                return new SetLength(path, Place(_random.Next(4) switch { 0 => 0, 1 => file.Size + _random.Next(50_000), _ => _random.NextInt64(file.Size + 1) }));
+            }
+            case "unlink":
+            {
+                string path = Pick([.. all.Where(e => e.Node is not ModelDirectory)]).Path;
+                return new Unlink(path);
+            }
+            case "rmdir":
+            {
+                List<string> empty = [.. all.Where(e => e.Node is ModelDirectory { Entries.IsEmpty: true }).Select(e => e.Path)];
+                return empty.Count == 0 ? null : new RemoveDirectory(Pick(empty));
+            }
+            case "rename":
+                return MakeRename(all, directories);
+            case "clone":
+                return MakeClone(files, directories);
+            case "copy":
+            {
+                (string from, _, ModelFile source) = Pick(files);
+                (string to, _, _) = Pick(files);
+                long start = _random.NextInt64(source.Size + 1) / _blockSize * _blockSize;
+                int length = (int)Math.Min(source.Size - start, 100_000);
+                return length == 0 || from == to ? null : new CopyBytes(from, to, start, length);
+            }
+            case "dedupe":
+                return MakeDedupe(files, model);
+            case "open":
+                return model.Handles.Count >= MostHandles ? null : new OpenFile(Pick(files).Path, _nextHandle++);
+            case "handle":
+            {
+                if (model.Handles.Count == 0)
+                    return null;
+                (int handle, int inode) = Pick([.. model.Handles]);
+                long offset = Place(_random.NextInt64(((ModelFile)model.Now.Nodes[inode]).Size + 1));
+                return new WriteHandle(handle, files.Where(f => f.Inode == inode).Select(f => f.Path).FirstOrDefault(), offset, Length(), operation);
+            }
+            case "close":
+                return model.Handles.Count == 0 ? null : new CloseFile(Pick([.. model.Handles]).Key);
+            default:
+                return new FlushAll();
+        }
+    }
+
+    private Rename? MakeRename(List<(string Path, int Inode, ModelNode Node)> all, List<string> directories)
+    {
+        (string from, int inode, ModelNode node) = Pick(all);
+        List<(string Path, int Inode, ModelNode Node)> targets = node is ModelDirectory
+            ? [.. all.Where(e => e.Node is ModelDirectory { Entries.IsEmpty: true })]
+            : [.. all.Where(e => e.Node is not ModelDirectory)];
+        string to = _random.Next(2) == 0 && targets.Count > 0
+            ? Pick(targets).Path
+            : NewPath([.. directories.Where(d => !Inside(d, from))]);
+        return Inside(to, from) || Inside(from, to) ? null : new Rename(from, to);
+
+        static bool Inside(string path, string folder) => path == folder || path.StartsWith(folder + "/", StringComparison.Ordinal);
+    }
+
+    private CloneRange? MakeClone(List<(string Path, int Inode, ModelFile File)> files, List<string> directories)
+    {
+        (string from, int source, ModelFile a) = Pick(files);
+        (string to, int target, ModelFile b) = Pick(files);
+        if (a.Size == 0)
+            return null;
+        bool same = source == target;
+        // Whole files, ends included, where the target has nothing behind that end.
+        if (!same && a.Size >= b.Size && _random.Next(2) == 0)
+            return new CloneRange(from, 0, to, 0, a.Size);
+        long blocks = a.Size / _blockSize;
+        if (blocks == 0)
+            return null;
+        long start = _random.NextInt64(blocks), count = 1 + _random.NextInt64(Math.Min(blocks - start, 64));
+        long at = _random.NextInt64(b.Size / _blockSize + 4);
+        if (same && at < start + count && start < at + count)
+            return null;
+        return new CloneRange(from, start * _blockSize, to, at * _blockSize, count * _blockSize);
+    }
+
+    private Dedupe? MakeDedupe(List<(string Path, int Inode, ModelFile File)> files, Model model)
+    {
+        // Of a few random pairs the first whose contents are equal, otherwise whatever came last.
+        Dedupe? candidate = null;
+        for (int attempt = 0; attempt < 6; attempt++)
+        {
+            (string from, int source, ModelFile a) = Pick(files);
+            (string to, int target, ModelFile b) = Pick(files);
+            long blocks = Math.Min(a.Size, b.Size) / _blockSize;
+            if (blocks == 0 || source == target)
+                continue;
+            long start = _random.NextInt64(blocks), count = 1 + _random.NextInt64(Math.Min(blocks - start, 32));
+            candidate = new Dedupe(from, start * _blockSize, to, start * _blockSize, count * _blockSize);
+            if (model.Read(source).AsSpan((int)candidate.Offset, (int)candidate.Length)
+                .SequenceEqual(model.Read(target).AsSpan((int)candidate.Offset, (int)candidate.Length)))
+                return candidate;
+        }
+        return candidate;
+    }
+
+    private string NewPath(List<string> directories)
+    {
+        string name = $"{_prefix}{_nextName++}" + (_random.Next(4) == 0 ? new string('-', _random.Next(60)) : "");
+        int pick = _random.Next(directories.Count + 2);
+        return pick >= directories.Count ? name : $"{directories[pick]}/{name}";
+    }
+
+    private long Place(long offset) => _random.Next(4) == 0 == _alignedMostly ? offset : offset / _blockSize * _blockSize;
+
+    private int Length() => _random.Next(10) switch
+    {
+        < 3 => _random.Next(1, 2_000),
+        < 6 => _random.Next(1, 9) * _blockSize,
+        < 9 => _random.Next(1, 50_000),
+        _ => _random.Next(1, 200_000),
+    };
+
+    private T Pick<T>(List<T> list) => list[_random.Next(list.Count)];
+}
