@@ -61,7 +61,7 @@ internal abstract partial class BtreeContract<TKind, TRecord, TKey>
                 return true;
             });
         });
-        for (int i = 0; i < 30; i++)
+        for (int i = 0; i < 9; i++)
         {
             TRecord record = Make(random), near = Nth(random.Next(Many));
             Try(() => cursor.Seek(TKind.KeyOf(record), (SeekMode)(i % 3)));
@@ -109,7 +109,7 @@ internal abstract partial class BtreeContract<TKind, TRecord, TKey>
         ulong[] blocks = [.. home.Used];
         ulong[] nodes = [.. blocks.Where(b => LevelOf(device, home, b) > 0)];
         long[] offsets = [.. blocks.Select(home.OffsetOf)];
-        for (int round = 0; round < 120 * TestSettings.Sweep; round++)
+        for (int round = 0; round < 200 * TestSettings.Sweep; round++)
         {
             List<(ulong Block, byte[] Bytes)> originals = [];
             for (int wounds = random.Next(1, 4); wounds > 0; wounds--)

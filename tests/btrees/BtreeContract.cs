@@ -65,7 +65,7 @@ internal abstract partial class BtreeContract<TKind, TRecord, TKey>
         Model<TRecord> model = new();
         int levels = 0;
         // Grow, breathe, shrink to nothing, and grow a little again.
-        foreach ((int target, int insertShare) in new[] { (Many, 80), (Many / 2, 45), (Many, 70), (0, 15), (Many / 8, 80), (0, 30) })
+        foreach ((int target, int insertShare) in new[] { (Many, 80), (Many / 2, 35), (Many, 70), (0, 15), (Many / 8, 80), (0, 30) })
         {
             bool growing = insertShare >= 50;
             bool Reached() => growing ? model.Count >= target : model.Count <= target;
@@ -73,7 +73,7 @@ internal abstract partial class BtreeContract<TKind, TRecord, TKey>
             {
                 using Transaction tx = home.Begin();
                 BtreeCursor<TKind, TRecord, TKey> cursor = new(home, tx);
-                for (int i = 0; i < Many / 16 && !Reached(); i++)
+                for (int i = 0; i < Many / 10 && !Reached(); i++)
                 {
                     if (model.Count == 0 || random.Next(100) < insertShare) InsertOne(random, cursor, model);
                     else if (random.Next(6) == 0) UpdateOne(random, cursor, model);
