@@ -52,6 +52,7 @@ public sealed class PingPongTests
                 seen = LibraryListing.Of(fs);
             }
             XfsRepair.CheckClean(image.Path);
+            OurFsck.AssertClean(image.Path);
 
             using (KernelMount mount = KernelMount.ReadWrite(image.Path))
             {
@@ -65,6 +66,7 @@ public sealed class PingPongTests
                 seen = mount.List();
             }
             XfsRepair.CheckClean(image.Path);
+            OurFsck.AssertClean(image.Path);
             TreeListing.AssertEqual(seen, LibraryListing.Of(image.Path), LibraryListing.Fields & ~TreeFields.Extents);
             ours = new(seed + 2, reflink);
             kernels = new(seed + 3, reflink);

@@ -13,6 +13,9 @@ public sealed class SampleImageTests
     public void ACleanImageReadsAsTheKernelReadIt(string name) =>
         TreeListing.AssertEqual(SampleImages.Listing(name), LibraryListing.Of(SampleImages.Path(name)), LibraryListing.Fields);
 
+    [TestMethod, DynamicData(nameof(Clean))]
+    public void OurFsckIsSilentOnWhatTheKernelLeft(string name) => OurFsck.AssertClean(SampleImages.Path(name));
+
     [TestMethod, DynamicData(nameof(Dirty))]
     public void ADirtyImageReadsAsTheKernelRecoveredItAndStaysAsItIs(string name)
     {
@@ -49,6 +52,7 @@ public sealed class SampleImageTests
             TreeListing.AssertEqual(SampleImages.Listing(name), LibraryListing.Of(again), LibraryListing.Fields & ~TreeFields.Extents);
         }
         XfsRepair.CheckClean(image.Path);
+        OurFsck.AssertClean(image.Path);
     }
 
     [TestMethod, DynamicData(nameof(Clean))]
@@ -74,6 +78,7 @@ public sealed class SampleImageTests
             }
         }
         XfsRepair.CheckClean(image.Path);
+        OurFsck.AssertClean(image.Path);
         Assert.IsNotNull(free);
     }
 }
