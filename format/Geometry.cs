@@ -110,6 +110,17 @@ public sealed class Geometry
     /// <summary>Largest file size in bytes.</summary>
     public long MaxFileSize => long.MaxValue;
 
+    /// <summary>The most inodes the file system may have (sb_imax_pct of the device, whole chunks).</summary>
+    public ulong MaxInodes
+    {
+        get
+        {
+            ulong blocks = (ulong)((UInt128)DataBlocks * Superblock.InodeMaxPercent / 100);
+            ulong unit = Math.Max(1, (ulong)Math.Max(InodeChunkRecord.InodesPerChunk, InodesPerBlock) >> InodesPerBlockLog);
+            return blocks / unit * unit << InodesPerBlockLog;
+        }
+    }
+
     /// <summary>Blocks of a group.</summary>
     public uint AgLength(AgNumber ag) => ag.Value == AgCount - 1 ? (uint)(DataBlocks - (ulong)ag.Value * AgBlocks) : AgBlocks;
 

@@ -91,7 +91,15 @@ public sealed class FileSystem : IDisposable
             lock (Volume.Gate)
             {
                 (ulong free, ulong inodes, ulong freeInodes) = Volume.Count();
-                return new(Geometry.BlockSize, Geometry.DataBlocks - Geometry.LogBlocks, free, inodes, freeInodes);
+                ulong hidden = Volume.HiddenFromStatfs();
+                ulong available = free > hidden ? free - hidden : 0;
+                // Every free block could become inodes, up to the share of the device that inodes may take.
+                ulong files = inodes + (available << Geometry.InodesPerBlockLog);
+                byte percent = Geometry.Superblock.InodeMaxPercent;
+                if (percent > 0) files = Math.Min(files, Geometry.MaxInodes);
+                files = Math.Max(files, inodes);
+                return new(Geometry.BlockSize, Geometry.DataBlocks - Geometry.LogBlocks, free, inodes, freeInodes,
+                    available, files, files - (inodes - freeInodes));
             }
         }
     }
@@ -249,14 +257,14 @@ public sealed class FileSystem : IDisposable
     }
 
     /// <summary>Gives a file or directory another name; whatever has that name is replaced, if it may be.</summary>
-    /// <param name="noReplace">Fail with EEXIST instead (RENAME_NOREPLACE).</param>
-    public void Rename(string from, string to, bool noReplace = false)
+    /// <param name="mode">What happens to names that are there already.</param>
+    public void Rename(string from, string to, RenameMode mode = RenameMode.Replace)
     {
         lock (Volume.Gate)
         {
             (Inode source, byte[] name) = ResolveParent(from);
             (Inode target, byte[] newName) = ResolveParent(to);
-            _names.Rename(source, name, target, newName, noReplace);
+            _names.Rename(source, name, target, newName, mode);
         }
     }
 
@@ -285,6 +293,60 @@ public sealed class FileSystem : IDisposable
                 if (modified is Timestamp m) core.ModifyTime = m.Encode(big);
                 core.ChangeTime = Volume.Clock().Encode(big);
                 core.ChangeCount = core.ChangeCount + 1;
+            });
+        }
+    }
+
+    /// <summary>Changes the flags that users may set, and the project; null leaves a value as it is.</summary>
+    /// <param name="set">Flags to switch on.</param>
+    /// <param name="clear">Flags to switch off.</param>
+    /// <param name="dax">FS_XFLAG_DAX.</param>
+    /// <exception cref="XfsException">EINVAL: a flag that is not for users, or not for this kind of file.</exception>
+    public void SetFlags(string path, InodeFlags set = InodeFlags.None, InodeFlags clear = InodeFlags.None, bool? dax = null, uint? projectId = null)
+    {
+        const InodeFlags any = InodeFlags.Immutable | InodeFlags.Append | InodeFlags.Sync | InodeFlags.NoAtime | InodeFlags.NoDump | InodeFlags.NoDefrag;
+        const InodeFlags directories = InodeFlags.ProjectInherit | InodeFlags.NoSymlinks | InodeFlags.FileStream;
+        lock (Volume.Gate)
+        {
+            Volume.RequireWritable();
+            Inode inode = Resolve(path, followLink: true);
+            InodeFlags allowed = inode.IsDirectory ? any | directories : any;
+            if (((set | clear) & ~allowed) != 0 || (set & clear) != 0) throw new XfsException(Errno.EINVAL, $"flags {(set | clear) & ~allowed} cannot be changed on '{path}'");
+            if (dax is not null && !inode.IsDirectory && !inode.IsRegular) throw new XfsException(Errno.EINVAL, $"'{path}' cannot have the DAX flag");
+            Volume.Run(tx =>
+            {
+                ref InodeCore core = ref inode.Modify(tx);
+                core.Flags = core.Flags & ~clear | set;
+                if (dax is bool on) core.Flags2 = on ? core.Flags2 | InodeFlags2.Dax : core.Flags2 & ~InodeFlags2.Dax;
+                if (projectId is uint project) core.ProjectId = project;
+                core.ChangeTime = Volume.Clock().Encode(core.Has(InodeFlags2.BigTime));
+                core.ChangeCount = core.ChangeCount + 1;
+            });
+        }
+    }
+
+    /// <summary>
+    /// Sets the extent size hint of a file, or the one a directory hands down (FS_XFLAG_EXTSIZE, EXTSZINHERIT); 0 clears it.
+    /// </summary>
+    /// <param name="bytes">A multiple of the block size, at most half a group.</param>
+    /// <exception cref="XfsException">EINVAL: another size, another kind of file, or a file that has extents already.</exception>
+    public void SetExtentSize(string path, long bytes)
+    {
+        lock (Volume.Gate)
+        {
+            Volume.RequireWritable();
+            Inode inode = Resolve(path, followLink: true);
+            long blocks = bytes >> Geometry.BlockLog;
+            if (bytes < 0 || bytes % Geometry.BlockSize != 0 || blocks > Math.Min(Extent.MaxLength, Geometry.AgBlocks / 2) || !(inode.IsDirectory || inode.IsRegular))
+                throw new XfsException(Errno.EINVAL, $"an extent size of {bytes} bytes on '{path}': expected a multiple of {Geometry.BlockSize}, at most half a group");
+            if (inode.IsRegular && inode.Core.ExtentCount > 0 && inode.Core.ExtentSizeHint != (uint)blocks)
+                throw new XfsException(Errno.EINVAL, $"'{path}' has extents already");
+            InodeFlags flag = inode.IsDirectory ? InodeFlags.ExtentSizeInherit : InodeFlags.ExtentSize;
+            Volume.Run(tx =>
+            {
+                ref InodeCore core = ref inode.Modify(tx);
+                core.ExtentSizeHint = (uint)blocks;
+                core.Flags = blocks > 0 ? core.Flags | flag : core.Flags & ~flag;
             });
         }
     }

@@ -9,7 +9,24 @@ namespace ImageFs;
 /// <param name="FreeBlocks">sb_fdblocks: free extents, free lists and what the free-space trees hold.</param>
 /// <param name="Inodes">Allocated inodes, in use or not.</param>
 /// <param name="FreeInodes">Allocated inodes not in use.</param>
-public readonly record struct FileSystemStatistics(int BlockSize, ulong Blocks, ulong FreeBlocks, ulong Inodes, ulong FreeInodes);
+/// <param name="AvailableBlocks">What statfs gives as f_bfree and f_bavail: free blocks without what the kernel keeps for its trees and for itself.</param>
+/// <param name="Files">f_files: inodes that exist or could still be made.</param>
+/// <param name="FreeFiles">f_ffree: those not in use.</param>
+public readonly record struct FileSystemStatistics(int BlockSize, ulong Blocks, ulong FreeBlocks, ulong Inodes, ulong FreeInodes,
+    ulong AvailableBlocks, ulong Files, ulong FreeFiles);
+
+/// <summary>What a rename does with the names on both sides (renameat2).</summary>
+public enum RenameMode
+{
+    /// <summary>A name that is there is replaced, if it may be.</summary>
+    Replace,
+    /// <summary>A name that is there makes it fail with EEXIST (RENAME_NOREPLACE).</summary>
+    NoReplace,
+    /// <summary>Both names exist and change places (RENAME_EXCHANGE).</summary>
+    Exchange,
+    /// <summary>The old name becomes a whiteout: a character device 0:0 (RENAME_WHITEOUT).</summary>
+    Whiteout,
+}
 
 /// <summary>One name in a directory.</summary>
 public sealed class DirectoryItem

@@ -249,6 +249,24 @@ internal sealed class Volume : IDisposable
         return (free, inodes, freeInodes);
     }
 
+    /// <summary>
+    /// Free blocks that statfs does not show: what the trees of each group may still need, eight blocks a group that the
+    /// allocator keeps, and what the kernel reserves for itself.
+    /// </summary>
+    /// <remarks>xfs_ag_resv, xfs_alloc_set_aside, m_resblks (5 %, at most 8192 blocks).</remarks>
+    public ulong HiddenFromStatfs()
+    {
+        ulong hidden = 8 * (ulong)Geometry.AgCount + Math.Min(Geometry.DataBlocks / 20, 8192);
+        for (uint ag = 0; ag < Geometry.AgCount; ag++)
+        {
+            AllocationGroup group = Groups[new AgNumber(ag)];
+            uint used = (Geometry.HasReflink ? group.Agf.RefcountBlocks.Value : 0)
+                + (Geometry.HasFinobt && Geometry.HasInobtCounters ? group.Agi.FreeInodeBtreeBlocks.Value : 0);
+            hidden += group.RmapReserve + (group.MetadataReserve > used ? group.MetadataReserve - used : 0);
+        }
+        return hidden;
+    }
+
     /// <summary>Writes everything home, makes the superblock's counters exact, and marks the log clean.</summary>
     public void Dispose()
     {

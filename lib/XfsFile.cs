@@ -167,6 +167,42 @@ public sealed class XfsFile : IDisposable
         }
     }
 
+    /// <summary>The first byte at or behind <paramref name="offset"/> that is data (SEEK_DATA): written, not a hole and not unwritten.</summary>
+    /// <returns>-1 where nothing but holes follow (the kernel's ENXIO).</returns>
+    public long SeekData(long offset) => Seek(offset, data: true);
+
+    /// <summary>The first byte at or behind <paramref name="offset"/> that is a hole (SEEK_HOLE); the file's end is one.</summary>
+    /// <returns>-1 at or behind the end (the kernel's ENXIO).</returns>
+    public long SeekHole(long offset) => Seek(offset, data: false);
+
+    private long Seek(long offset, bool data)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        lock (Volume.Gate)
+        {
+            Inode inode = Checked().Inode;
+            long size = (long)inode.Core.FileSize.Value;
+            if (offset >= size) return -1;
+            int log = _fileSystem.Geometry.BlockLog;
+            while (offset < size)
+            {
+                FileBlock block = new((ulong)offset >> log);
+                bool mapped = Volume.Map.TryFind(inode, ForkKind.Data, block, out Extent extent);
+                long start = mapped ? (long)(extent.Offset.Value << log) : long.MaxValue, end = mapped ? (long)(extent.End.Value << log) : long.MaxValue;
+                if (!mapped || start > offset)
+                {
+                    if (!data) return offset;
+                    if (start >= size) return -1;
+                    offset = start;
+                    continue;
+                }
+                if (extent.Unwritten != data) return offset;
+                offset = end;
+            }
+            return data ? -1 : size;
+        }
+    }
+
     /// <summary>Makes the file, and everything done before, durable.</summary>
     public void Flush()
     {

@@ -174,11 +174,10 @@ internal sealed class InodeAllocator(AllocationGroups groups)
     /// <summary>sb_imax_pct: the share of the device that inodes may take; 0 for no limit.</summary>
     private bool AtInodeLimit(uint more)
     {
-        Superblock sb = Geometry.Superblock;
-        if (sb.InodeMaxPercent == 0) return false;
-        ulong most = (ulong)((UInt128)Geometry.DataBlocks * sb.InodeMaxPercent / 100) << Geometry.InodesPerBlockLog, have = 0;
+        if (Geometry.Superblock.InodeMaxPercent == 0) return false;
+        ulong have = 0;
         for (uint ag = 0; ag < Geometry.AgCount; ag++) have += groups[new AgNumber(ag)].Agi.Count;
-        return have + more > most;
+        return have + more > Geometry.MaxInodes;
     }
 
     private void RemoveChunk(Transaction tx, AllocationGroup group, in InodeChunkRecord chunk)

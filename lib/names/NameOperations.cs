@@ -88,9 +88,9 @@ internal sealed class NameOperations(Volume volume)
         InactivateIfGone(inode);
     }
 
-    /// <summary>Gives an inode another name, in the same directory or another one; a name that is there is replaced.</summary>
-    /// <exception cref="XfsException">ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EINVAL (into itself), EEXIST (with <paramref name="noReplace"/>).</exception>
-    public void Rename(Inode from, byte[] name, Inode to, byte[] newName, bool noReplace = false)
+    /// <summary>Gives an inode another name, in the same directory or another one.</summary>
+    /// <exception cref="XfsException">ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EINVAL (into itself), EEXIST (NoReplace), EPERM.</exception>
+    public void Rename(Inode from, byte[] name, Inode to, byte[] newName, RenameMode mode = RenameMode.Replace)
     {
         CheckName(newName);
         DirectoryStorage source = Writable(from), target = Writable(to);
@@ -103,10 +103,19 @@ internal sealed class NameOperations(Volume volume)
         Inode? victim = null;
         if (Directory.TryLookup(target, newName, out InodeNumber there, out _))
         {
-            if (noReplace) throw new XfsException(Errno.EEXIST, $"'{Text(newName)}' exists already");
+            if (mode == RenameMode.NoReplace) throw new XfsException(Errno.EEXIST, $"'{Text(newName)}' exists already");
             if (there == number) return;
             victim = volume.Inodes.Get(there);
             RequireChangeable(victim, newName);
+        }
+        if (mode == RenameMode.Exchange)
+        {
+            if (victim is null) throw NotFound(newName);
+            Exchange(from, name, moved, to, newName, victim);
+            return;
+        }
+        if (victim is not null)
+        {
             if (victim.IsDirectory && !isDirectory) throw new XfsException(Errno.EISDIR, $"'{Text(newName)}' is a directory");
             if (!victim.IsDirectory && isDirectory) throw new XfsException(Errno.ENOTDIR, $"'{Text(newName)}' is no directory");
             if (isDirectory) RequireEmpty(victim, newName);
@@ -121,11 +130,18 @@ internal sealed class NameOperations(Volume volume)
                 Directory.Replace(tx, target, newName, number, type);
                 Unname(tx, victim, now);
             }
-            Directory.Remove(tx, source, name, out _);
+            if (mode == RenameMode.Whiteout)
+            {
+                // What overlays understand as "deleted here": a character device 0:0 under the old name.
+                InodeNumber white = volume.InodeAllocator.Allocate(tx, from.Number, directory: false);
+                Inode whiteout = volume.Inodes.GetRaw(white);
+                InodeFactory.Initialise(tx, whiteout, from, new NewInode(FileMode16.CharDevice, 0, 0), now);
+                Directory.Replace(tx, source, name, white, DirectoryFileType.CharDevice);
+            }
+            else
+                Directory.Remove(tx, source, name, out _);
             if (isDirectory && across) Directory.Replace(tx, Open(moved), ".."u8, to.Number, DirectoryFileType.Directory);
-            ref InodeCore core = ref moved.Modify(tx);
-            core.ChangeTime = now.Encode(core.Has(InodeFlags2.BigTime));
-            core.ChangeCount = core.ChangeCount + 1;
+            Changed(tx, moved, now);
             // A directory that moves takes its ".." along; one that is replaced takes its own away.
             if (across)
             {
@@ -136,6 +152,41 @@ internal sealed class NameOperations(Volume volume)
                 Touch(tx, from, now, isDirectory && victim is not null ? -1 : 0);
         });
         if (victim is not null) InactivateIfGone(victim);
+    }
+
+    /// <summary>Two names change places; neither inode loses a link.</summary>
+    private void Exchange(Inode from, byte[] name, Inode moved, Inode to, byte[] newName, Inode other)
+    {
+        bool across = from.Number != to.Number;
+        if (across && other.IsDirectory) RequireOutside(other, from);
+        volume.Run(tx =>
+        {
+            Timestamp now = volume.Clock();
+            Directory.Replace(tx, Open(to), newName, moved.Number, DirectoryName.TypeOf(moved.Core.Mode));
+            Directory.Replace(tx, Open(from), name, other.Number, DirectoryName.TypeOf(other.Core.Mode));
+            int fromLinks = 0;
+            if (across && moved.IsDirectory)
+            {
+                Directory.Replace(tx, Open(moved), ".."u8, to.Number, DirectoryFileType.Directory);
+                fromLinks--;
+            }
+            if (across && other.IsDirectory)
+            {
+                Directory.Replace(tx, Open(other), ".."u8, from.Number, DirectoryFileType.Directory);
+                fromLinks++;
+            }
+            Changed(tx, moved, now);
+            Changed(tx, other, now);
+            Touch(tx, from, now, fromLinks);
+            if (across) Touch(tx, to, now, -fromLinks);
+        });
+    }
+
+    private static void Changed(Transaction tx, Inode inode, Timestamp now)
+    {
+        ref InodeCore core = ref inode.Modify(tx);
+        core.ChangeTime = now.Encode(core.Has(InodeFlags2.BigTime));
+        core.ChangeCount = core.ChangeCount + 1;
     }
 
     /// <summary>What a symlink points to.</summary>
