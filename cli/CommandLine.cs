@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using ImageFs.Cli.Verbs;
 using ImageFs.Format;
+using ImageFs.Fsck;
 using ImageFs.Mkfs;
 
 namespace ImageFs.Cli;
@@ -26,7 +27,7 @@ internal static class CommandLine
 
     /// <summary>Runs one command.</summary>
     /// <param name="args">Verb first.</param>
-    /// <returns>0, <see cref="Failed"/> or <see cref="Misused"/>.</returns>
+    /// <returns>0, <see cref="Failed"/>, <see cref="Misused"/>, or what fsck returns.</returns>
     public static int Run(string[] args, Stdio io)
     {
         string verb = args.Length > 0 ? args[0] : "";
@@ -48,6 +49,7 @@ internal static class CommandLine
         }
         catch (Exception why) when (why is IOException or UnauthorizedAccessException)
         {
+            io.Text.Flush();
             io.Error.WriteLine($"imagefs: {verb}: {OneLine(why.Message)}");
             return Failed;
         }
@@ -66,9 +68,11 @@ internal static class CommandLine
             case "-V" or "--version":
                 io.Text.WriteLine($"imagefs {typeof(CommandLine).Assembly.GetName().Version?.ToString(3)}");
                 return 0;
-            // Its arguments look like those of mkfs.xfs, not like ours.
+            // Their arguments look like those of mkfs.xfs and fsck, not like ours.
             case "mkfs":
                 return MkfsProgram.Run(args[1..], io.Text, io.Error);
+            case "fsck":
+                return FsckProgram.Run(args[1..], io.Text, io.Error);
             case "info" when args.Length == 2 && !args[1].StartsWith('-'):
                 return InfoVerb.Run(args[1], json: false, io);
             default:
@@ -98,7 +102,7 @@ internal static class CommandLine
         return parsed.Invoke(new InvocationConfiguration { Output = io.Text, Error = io.Error, EnableDefaultExceptionHandler = false });
     }
 
-    private static string Explain(ParseError error) => error.SymbolResult is ArgumentResult { Tokens.Count: 0 } missing
+    private static string Explain(ParseError error) => error.SymbolResult is ArgumentResult missing && missing.Tokens.Count < missing.Argument.Arity.MinimumNumberOfValues
         ? $"{missing.Argument.Name} is missing"
         : OneLine(error.Message);
 
@@ -118,6 +122,7 @@ internal static class CommandLine
         "cat" => CatVerb.Build(io),
         "clone" => CloneVerb.Build(io),
         "dedupe" => DedupeVerb.Build(io),
+        "demo" => Demo.DemoVerb.Build(io),
         "get" => GetVerb.Build(io),
         "info" => InfoVerb.Build(io),
         "ls" => ListVerb.Build(io),
@@ -140,8 +145,11 @@ internal static class CommandLine
     private const string Overview = """
         imagefs: makes, changes, shares, checks and reads XFS images, without a kernel.
 
+          imagefs demo                                 the whole story on an image of its own
+
           imagefs mkfs [options] IMAGE                 make a file system
           imagefs info [--json] IMAGE                  sizes, features, counters, state of the log
+          imagefs fsck -n IMAGE                        check everything, change nothing
 
           imagefs ls [-l] [-R] IMAGE [PATH...]         list
           imagefs stat [-e] IMAGE PATH...              all about a file, -e with its extents
@@ -155,7 +163,7 @@ internal static class CommandLine
           imagefs clone IMAGE FROM TO                  a copy that shares all blocks
           imagefs dedupe IMAGE A B                     share the blocks of equal files
 
-        imagefs VERB -h tells more about one. Exit codes: 0 done, 1 failed, 2 misused.
+        imagefs VERB -h tells more about one. Exit codes: 0 done, 1 failed, 2 misused; fsck has those of fsck(8).
 
         """;
 }
