@@ -23,6 +23,9 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
     private readonly Dictionary<(long Offset, int Length), LogBufferType> _torn = [];
     private readonly byte[] _scratch = new byte[65536];
 
+    /// <summary>Directory blocks that lie in pieces.</summary>
+    public RecoverySegments Segments { get; } = new(result);
+
     private OverlayDevice View => result.View;
 
     /// <summary>Repeats the logged chunks of a buffer unless the block on the device is newer.</summary>
@@ -30,8 +33,9 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
     {
         Span<byte> block = _scratch.AsSpan(0, format.Length);
         View.Read(format.Offset, block);
+        bool piece = Segments.IsPiece(format.Type, format.Length);
         // A block this group has already changed has no valid checksum at the moment, and is not newer.
-        if (!_group.ContainsKey((format.Offset, format.Length)))
+        if (!piece && !_group.ContainsKey((format.Offset, format.Length)))
         {
             Home home = Judge(block);
             if (home.IsTorn) _torn[(format.Offset, format.Length)] = format.Type;
@@ -49,7 +53,8 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
             bytes.Span.CopyTo(block[offset..]);
             Write(format.Offset + offset, bytes.Span);
         }
-        CompleteLater(format.Offset, format.Length, format.Type);
+        if (piece || Segments.MayBePiece(format.Type, format.Length)) Segments.Touch(format.Offset, format.Length, format.Type, lsn);
+        if (!piece) CompleteLater(format.Offset, format.Length, format.Type);
         // What follows, in this very transaction perhaps, may lie in the groups that a larger superblock adds.
         if (format is { Offset: 0, Type: LogBufferType.Superblock }) Grow(block);
         result.Buffers++;
@@ -71,7 +76,11 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
     }
 
     /// <summary>The blocks were freed: whatever is there is no concern of ours any more.</summary>
-    public void Forget(long offset, int length) => _torn.Remove((offset, length));
+    public void Forget(long offset, int length)
+    {
+        _torn.Remove((offset, length));
+        Segments.Forget(offset, length);
+    }
 
     /// <summary>All transactions of an LSN are repeated: gives the blocks they changed LSN and checksum.</summary>
     public void EndGroup(LogSequenceNumber lsn)
@@ -88,9 +97,11 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
         {
             Span<byte> block = _scratch.AsSpan(0, key.Length);
             View.Read(key.Offset, block);
+            if (Segments.MayBePiece(type, key.Length)) continue;
             if (BlockKinds.FromLog(type, block) is BlockKind kind) Verify(kind, block, key.Offset);
             else throw Mismatch(key.Offset, type);
         }
+        Segments.End();
     }
 
     private void Complete((long Offset, int Length) key, LogBufferType type, LogSequenceNumber lsn)
@@ -99,7 +110,7 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
         if (type is LogBufferType.UserDquot or LogBufferType.GroupDquot or LogBufferType.ProjectDquot) return;
         Span<byte> block = _scratch.AsSpan(0, key.Length);
         View.Read(key.Offset, block);
-        bool torn = _torn.ContainsKey(key);
+        bool torn = _torn.ContainsKey(key) || Segments.MayBePiece(type, key.Length);
         if (BlockKinds.FromLog(type, block) is not BlockKind kind)
         {
             if (torn) return;
@@ -163,7 +174,7 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
     }
 
     /// <summary>What a block says it is; null for what carries no LSN: inodes, dquots, remote attribute values, data.</summary>
-    private static BlockKind? KindByMagic(ReadOnlySpan<byte> block)
+    internal static BlockKind? KindByMagic(ReadOnlySpan<byte> block)
     {
         switch (BinaryPrimitives.ReadUInt32BigEndian(block))
         {

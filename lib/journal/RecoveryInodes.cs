@@ -94,6 +94,7 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
             Apply(item, format, inode, lsn);
             result.Inodes++;
         }
+        if (core.IsDirectory) buffers.Segments.AddDirectory(format.Number);
         bool changesOwner = format.Has(LogInodeItem.DataOwner | LogInodeItem.AttrOwner) && core.Mode != 0;
         if (newer && !changesOwner) return;
         Crc32c.Stamp(inode, InodeCore.CrcOffset);

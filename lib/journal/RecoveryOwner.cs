@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using ImageFs.Format;
 
 namespace ImageFs.Journal;
@@ -20,40 +18,15 @@ internal sealed class RecoveryOwner(RecoveryResult result, RecoveryBuffers buffe
         if (attrFork && core.AttributeFormat == ForkFormat.Btree) ChangeTree(inode.Slice(InodeCore.Size + data, attr), number);
     }
 
-    private void ChangeTree(ReadOnlySpan<byte> root, InodeNumber number)
+    private void ChangeTree(ReadOnlySpan<byte> fork, InodeNumber number)
     {
-        const int key = 8;
-        int capacity = BmbtInodeRoot.Capacity(root.Length);
-        ref readonly BmbtInodeRoot header = ref MemoryMarshal.AsRef<BmbtInodeRoot>(root);
-        if (header.RecordCount > capacity || header.Level == 0 || header.Level >= result.Geometry.Limits.Bmap)
-            throw Corrupt(number, $"its btree root has level {header.Level} and {header.RecordCount} records");
-        Stack<(FsBlock Block, int Level)> next = [];
-        for (int i = 0; i < header.RecordCount; i++)
-            next.Push((new(BinaryPrimitives.ReadUInt64BigEndian(root[(BmbtInodeRoot.Size + (capacity + i) * key)..])), header.Level - 1));
-
-        // A pointer that is met twice is a cycle or a block with two parents.
-        HashSet<FsBlock> seen = [];
-        Geometry g = result.Geometry;
-        byte[] block = new byte[g.BlockSize];
-        int room = g.NodeCapacity(LongBtreeHeader.Size, key, key);
-        while (next.TryPop(out (FsBlock Block, int Level) at))
+        foreach ((long offset, byte[] block) in RecoveryForks.Blocks(result.View, result.Geometry, fork, number))
         {
-            if (!g.IsValid(at.Block) || !seen.Add(at.Block)) throw Corrupt(number, $"its btree leads to block {at.Block}, outside the device or twice");
-            long offset = g.ByteOffset(at.Block);
-            result.View.Read(offset, block);
-            ref LongBtreeHeader node = ref LongBtreeHeader.At(block.AsSpan());
-            if (node.Magic != BtreeMagic.Bmbt || node.Level != at.Level || node.RecordCount > room)
-                throw Corrupt(number, $"its btree leads to block {at.Block} with magic 0x{node.Magic.Value:x8}, level {node.Level}, {node.RecordCount} records");
-            if (node.Owner != number.Value)
-            {
-                node.Owner = number.Value;
-                buffers.Write(offset, block);
-                buffers.CompleteLater(offset, block.Length, LogBufferType.Btree);
-            }
-            for (int i = 0; at.Level > 0 && i < node.RecordCount; i++)
-                next.Push((new(BinaryPrimitives.ReadUInt64BigEndian(block.AsSpan(LongBtreeHeader.Size + (room + i) * key))), at.Level - 1));
+            ref LongBtreeHeader header = ref LongBtreeHeader.At(block.AsSpan());
+            if (header.Owner == number.Value) continue;
+            header.Owner = number.Value;
+            buffers.Write(offset, block);
+            buffers.CompleteLater(offset, block.Length, LogBufferType.Btree);
         }
     }
-
-    private static CorruptionException Corrupt(InodeNumber number, string problem) => new("log item INODE", $"inode {number}", problem);
 }
