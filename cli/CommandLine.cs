@@ -159,7 +159,7 @@ internal static class CommandLine
 
           imagefs mkdir [-p] IMAGE PATH...             make directories
           imagefs rm [-r] [-f] IMAGE PATH...           remove
-          imagefs mv IMAGE FROM... TO                  rename, move
+          imagefs mv [-n] IMAGE FROM... TO             rename, move
           imagefs clone IMAGE FROM TO                  a copy that shares all blocks
           imagefs dedupe IMAGE A B                     share the blocks of equal files
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using ImageFs.Devices;
 using ImageFs.Extents;
@@ -41,15 +42,26 @@ internal sealed record Damage(string What, Action<BlockDevice> Do)
 
         if (FindDirectoryBlock(fs) is (string path, long block))
             yield return new($"directory {path}: a letter of a name, checksum made right", device =>
-                Edit(device, block, g.DirectoryBlockSize, DirectoryDataHeader.CrcOffset, s => s[FirstName] = s[FirstName] == (byte)'x' ? (byte)'y' : (byte)'x'));
+                Edit(device, block, g.DirectoryBlockSize, DirectoryDataHeader.CrcOffset, s =>
+                {
+                    ref byte letter = ref FirstNameIn(s);
+                    letter = letter == (byte)'x' ? (byte)'y' : (byte)'x';
+                }));
 
         InodeNumber inode = fs.GetEntry(file).Inode;
         yield return new($"inode {inode}: a link more than it has names, checksum made right", device =>
             Edit(device, InodeOffset(g, inode), g.InodeSize, InodeCore.CrcOffset, s => InodeCore.At(s).LinkCount = InodeCore.At(s).LinkCount + 1));
     }
 
-    /// <summary>Behind the header come "." and ".." with 16 bytes each; then inode number, length, name.</summary>
-    private const int FirstName = DirectoryDataHeader.Size + 2 * 16 + 9;
+    /// <summary>The first letter of the first name: behind the header, "." and "..", and what was removed since.</summary>
+    private static ref byte FirstNameIn(Span<byte> block)
+    {
+        const int dots = 2 * 16, numberAndLength = 8 + 1;
+        int at = DirectoryDataHeader.Size + dots;
+        while (BinaryPrimitives.ReadUInt16BigEndian(block[at..]) == DirectoryDataHeader.FreeTag)
+            at += BinaryPrimitives.ReadUInt16BigEndian(block[(at + 2)..]);
+        return ref block[at + numberAndLength];
+    }
 
     private delegate void RecordEdit<T>(ref T record);
     private delegate void BytesEdit(Span<byte> bytes);

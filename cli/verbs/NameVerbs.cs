@@ -92,13 +92,20 @@ internal static class MoveVerb
             Arity = new ArgumentArity(2, 100_000),
         };
         Option<bool> noReplace = Common.Flag("-n", "fail rather than replace something", "--no-replace");
-        Command command = new("mv", "Renames and moves inside the image.") { noReplace, image, paths };
+        Option<bool> exchange = Common.Flag("--exchange", "FROM and TO swap their names; TO is meant itself, also if it is a directory");
+        Command command = new("mv", "Renames and moves inside the image.") { noReplace, exchange, image, paths };
         command.SetAction(parsed =>
         {
             string[] all = parsed.GetRequiredValue(paths);
+            bool swap = parsed.GetValue(exchange), keep = parsed.GetValue(noReplace);
+            if (swap && (keep || all.Length > 2)) throw new UsageException("--exchange takes two names and no -n");
             using FileSystem fs = Common.Writable(parsed.GetRequiredValue(image));
-            foreach (string from in all[..^1])
-                fs.Rename(from, ImagePath.Target(fs, all[^1], ImagePath.Name(from), all.Length > 2), parsed.GetValue(noReplace));
+            if (swap) fs.Rename(all[0], all[1], RenameMode.Exchange);
+            else
+            {
+                foreach (string from in all[..^1])
+                    fs.Rename(from, ImagePath.Target(fs, all[^1], ImagePath.Name(from), all.Length > 2), keep ? RenameMode.NoReplace : RenameMode.Replace);
+            }
             return 0;
         });
         return command;
