@@ -117,6 +117,7 @@ public static class Checker
             GroupCompare groups = new(scan, walker, headers);
             ForEachGroup("free space, reverse maps and refcounts", groups.Compare);
             superblocks.CheckCounters(chunks, groups, inodes);
+            new PathFinder(scan, inodes, new ForkScan(scan, walker)).NameFindings(findings);
             return null;
         }
 

@@ -25,6 +25,7 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
         if (!headers.Load(ag) || !headers.JudgeAgf())
         {
             IsCounted = false;
+            scan.IsPartial = true;
             headers.JudgeAgfl();
             scan.Claims.Take(ag);
             return;

@@ -28,6 +28,20 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
             Expect("rextslog", sb.RealtimeExtentsLog, 0);
             Expect("frextents", sb.FreeRealtimeExtents, 0);
         }
+        else
+        {
+            ulong extents = sb.RealtimeBlocks / Math.Max(1, sb.RealtimeExtentSize);
+            Expect("rextents", sb.RealtimeExtents, extents);
+            Expect("rextslog", sb.RealtimeExtentsLog, (ulong)System.Numerics.BitOperations.Log2(Math.Max(1, extents)));
+            Expect("rbmblocks", sb.RealtimeBitmapBlocks, (extents + 8UL * (ulong)_g.BlockSize - 1) / (8UL * (ulong)_g.BlockSize));
+        }
+        if ((sb.VersionBits & VersionBits.Quota) == 0)
+            foreach ((string name, ulong inode) in QuotaInodes(sb))
+                if (inode is not (0 or ulong.MaxValue)) scan.Report(FindingCodes.SbField, At(source, name), inode, "none, without quota");
+        const RoCompatFeatures known = RoCompatFeatures.FreeInodeBtree | RoCompatFeatures.ReverseMapBtree | RoCompatFeatures.Reflink | RoCompatFeatures.InodeBtreeCounters;
+        if (sb.FeaturesCompat != 0) scan.Report(FindingCodes.SbUnknown, At(source, "features_compat"), $"compat 0x{sb.FeaturesCompat.Value:x}");
+        if ((sb.RoCompat & ~known) != 0) scan.Report(FindingCodes.SbUnknown, At(source, "features_ro_compat"), $"ro_compat 0x{(uint)(sb.RoCompat & ~known):x}");
+        if ((sb.FeaturesLogIncompat & ~(uint)LogIncompatFeatures.LoggedAttributes) is uint log and not 0) scan.Report(FindingCodes.SbUnknown, At(source, "features_log_incompat"), $"log_incompat 0x{log:x}");
         // Blocks larger than a cluster or a chunk need no alignment at all.
         uint cluster = (uint)(8192 * (_g.InodeSize / 256) / _g.BlockSize), chunk = (uint)(InodeChunkRecord.InodesPerChunk * _g.InodeSize / _g.BlockSize);
         if (_g.HasSparseInodes)
@@ -41,10 +55,14 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
             Expect("logsectlog", sb.LogSectorLog, (ulong)System.Numerics.BitOperations.Log2(Math.Max((ushort)1, sb.LogSectorSize.Value)));
             if (sb.LogSectorSize.Value is < 512 or > 32768) scan.Report(FindingCodes.SbField, At(source, "logsectsize"), sb.LogSectorSize, "512 to 32768");
         }
+        else if (sb.LogSectorLog != 0 || sb.LogSectorSize != 0) scan.Report(FindingCodes.SbField, At(source, "logsectsize"), sb.LogSectorSize, "0, without the SECTOR bit");
         else if (_g.SectorSize != 512) scan.Report(FindingCodes.SbField, At(source, "versionnum"), "no SECTOR bit", $"one, with sectors of {_g.SectorSize} bytes");
         if (sb.RealtimeBitmapInode != sb.RootInode + 1) scan.Report(FindingCodes.SbField, At(source, "rbmino"), sb.RealtimeBitmapInode, sb.RootInode + 1);
         if (sb.RealtimeSummaryInode != sb.RootInode + 2) scan.Report(FindingCodes.SbField, At(source, "rsumino"), sb.RealtimeSummaryInode, sb.RootInode + 2);
     }
+
+    private static (string Name, ulong Inode)[] QuotaInodes(in Superblock sb) =>
+        [("uquotino", sb.UserQuotaInode), ("gquotino", sb.GroupQuotaInode), ("pquotino", sb.ProjectQuotaInode)];
 
     private void Expect(string field, ulong found, ulong expected)
     {
@@ -67,6 +85,13 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
                 $"found 0x{Superblock.At(copy).Crc.Value:x8}, the sector's checksum is 0x{Crc32c.Compute(copy, Superblock.CrcOffset):x8}");
         foreach ((string name, string found, string expected) in SuperblockFields.Differences(copy.ToArray(), sector))
             scan.Report(FindingCodes.SbCopyDiffers, At(ag.Value, name), found, expected);
+        // What copies carry of these is old or nothing at all, but never something else.
+        Superblock sb = Superblock.At(copy), primary = _g.Superblock;
+        if (primary.RealtimeBlocks == 0 && sb.FreeRealtimeExtents != 0) scan.Report(FindingCodes.SbCopyDiffers, At(ag.Value, "frextents"), sb.FreeRealtimeExtents, 0);
+        (string Name, ulong Inode)[] own = QuotaInodes(sb), theirs = QuotaInodes(primary);
+        for (int i = 0; i < own.Length; i++)
+            if (own[i].Inode is not (0 or ulong.MaxValue) && own[i].Inode != theirs[i].Inode)
+                scan.Report(FindingCodes.SbCopyDiffers, At(ag.Value, own[i].Name), own[i].Inode, theirs[i].Inode);
         CheckResidue(copy, ag.Value);
     }
 

@@ -127,7 +127,7 @@ internal sealed class AttributeScan : IHashTree
     {
         at = _at;
         if (!TryLoad(fileBlock, _leaf, out FsBlock block, out at)) return false;
-        if (!_scan.Judge(Structure.AttributeBlock, BlockKind.DaBlock, _g.ByteOffset(block), _leaf, at)) return false;
+        if (!_scan.Accept(Structure.AttributeBlock, BlockKind.DaBlock, _g.ByteOffset(block), _leaf, at)) return false;
         return IsOurs(DaBlockHeader.At((ReadOnlySpan<byte>)_leaf).Owner, Structure.AttributeBlock, at);
     }
 
@@ -232,7 +232,7 @@ internal sealed class AttributeScan : IHashTree
             }
             met++;
             uint expected = Math.Min(length - done, (uint)(_g.BlockSize - RemoteHeader.Size));
-            if (!_scan.Judge(Structure.AttributeValue, BlockKind.AttrRemote, _g.ByteOffset(block), _value, at)) return met + BlocksOf(length - done) - 1;
+            if (!_scan.Accept(Structure.AttributeValue, BlockKind.AttrRemote, _g.ByteOffset(block), _value, at)) return met + BlocksOf(length - done) - 1;
             ref readonly RemoteHeader header = ref MemoryMarshal.AsRef<RemoteHeader>((ReadOnlySpan<byte>)_value);
             if (!IsOurs(header.Owner, Structure.AttributeValue, at)) return met + BlocksOf(length - done) - 1;
             if (header.Offset != done || header.Bytes != expected)

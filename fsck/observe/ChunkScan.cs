@@ -33,6 +33,7 @@ internal sealed class ChunkScan(Scan scan, TreeWalker walker, GroupHeaders heade
         if (!headers.JudgeAgi())
         {
             IsCounted = false;
+            scan.IsPartial = true;
             scan.Inodes.MarkIncomplete(ag);
             return;
         }

@@ -88,7 +88,7 @@ internal sealed partial class DirectoryScan : IHashTree
                     return;
                 }
                 Where at = _scan.At(first, _number);
-                if (!_scan.Judge(Structure.DirectoryFree, BlockKind.DirectoryFree, _g.ByteOffset(first), _other, at)) continue;
+                if (!_scan.Accept(Structure.DirectoryFree, BlockKind.DirectoryFree, _g.ByteOffset(first), _other, at)) continue;
                 ref readonly DirectoryFreeHeader header = ref DirectoryFreeHeader.At((ReadOnlySpan<byte>)_other);
                 if (!IsOurs(header.Owner, Structure.DirectoryFree, at)) continue;
                 ulong firstBlock = (block - _freeStart) / (ulong)_unit * (ulong)perBlock;
@@ -126,7 +126,7 @@ internal sealed partial class DirectoryScan : IHashTree
             return false;
         }
         at = _scan.At(first, _number);
-        return _scan.Judge(Structure.DirectoryLeaf, BlockKind.DaBlock, _g.ByteOffset(first), _other, at)
+        return _scan.Accept(Structure.DirectoryLeaf, BlockKind.DaBlock, _g.ByteOffset(first), _other, at)
             && IsOurs(DaBlockHeader.At((ReadOnlySpan<byte>)_other).Owner, Structure.DirectoryLeaf, at);
     }
 

@@ -199,7 +199,7 @@ internal sealed partial class DirectoryScan
 
     private bool JudgeData(Where at, FsBlock first, uint magic)
     {
-        if (!_scan.Judge(Structure.DirectoryData, BlockKind.DirectoryData, _g.ByteOffset(first), _block, at)) return false;
+        if (!_scan.Accept(Structure.DirectoryData, BlockKind.DirectoryData, _g.ByteOffset(first), _block, at)) return false;
         ref readonly DirectoryDataHeader header = ref DirectoryDataHeader.At((ReadOnlySpan<byte>)_block);
         if (header.Magic != magic)
         {

@@ -27,6 +27,7 @@ internal struct UnlinkedInode
 internal sealed class InodeScan
 {
     private const int BatchBytes = 1 << 20;
+    private const InodeFlags2 KnownFlags2 = InodeFlags2.Dax | InodeFlags2.Reflink | InodeFlags2.CowExtentSize | InodeFlags2.BigTime | InodeFlags2.LargeExtentCounters;
     private readonly Scan _scan;
     private readonly Geometry _g;
     private readonly ForkScan _forks;
@@ -34,6 +35,8 @@ internal sealed class InodeScan
     private readonly SymlinkScan _symlinks;
     private readonly byte[] _batch;
     private readonly int _chunkBytes;
+    private readonly ulong _realtimeBitmap, _realtimeSummary;
+    private readonly bool _hasRealtime;
 
     public InodeScan(Scan scan, ForkScan forks)
     {
@@ -43,6 +46,8 @@ internal sealed class InodeScan
         _attributes = new AttributeScan(scan, forks);
         _symlinks = new SymlinkScan(scan);
         _chunkBytes = InodeChunkRecord.InodesPerChunk * _g.InodeSize;
+        Superblock sb = _g.Superblock;
+        (_realtimeBitmap, _realtimeSummary, _hasRealtime) = (sb.RealtimeBitmapInode, sb.RealtimeSummaryInode, sb.RealtimeBlocks != 0);
         _batch = new byte[Math.Max(BatchBytes, _chunkBytes)];
     }
 
@@ -155,6 +160,7 @@ internal sealed class InodeScan
         {
             if (!isFree) _scan.Report(FindingCodes.InodeUsed, at);
             else if (sound && next != uint.MaxValue) _scan.Report(FindingCodes.InodeNextUnlinked, at with { Field = "next_unlinked" }, next, "but the inode is free");
+            if (sound) CheckFree(in core, at);
             return;
         }
         if (isFree) _scan.Report(FindingCodes.InodeFree, at with { Field = "mode" }, Convert.ToString(core.Mode.Value, 8));
@@ -166,6 +172,29 @@ internal sealed class InodeScan
         if (core.LinkCount == 0) Unlinked.Add(new UnlinkedInode { Inode = number, Next = next });
         else if (next != uint.MaxValue) _scan.Report(FindingCodes.InodeNextUnlinked, at with { Field = "next_unlinked" }, next, $"but the inode has {core.LinkCount} links");
         ExamineUsed(inode, number, slot, at);
+    }
+
+    /// <summary>What must hold even for a free inode: the kernel reads it through the same verifier before it uses it again.</summary>
+    private void CheckFree(in InodeCore core, Where at)
+    {
+        (string Field, string Problem)? fault =
+            core.ForkOffset * 8 >= _g.InodeSize - InodeCore.Size || core.ForkOffset > 1 && core.Format == ForkFormat.Device ? ("forkoff", $"forkoff {core.ForkOffset}")
+            : core.ForkOffset != 0 && core.AttributeFormat is not (ForkFormat.Local or ForkFormat.Extents or ForkFormat.Btree)
+              || core.ForkOffset == 0 && core.AttributeFormat is not (ForkFormat.Device or ForkFormat.Extents) ? ("aformat", $"aformat {core.AttrFormat} with forkoff {core.ForkOffset}")
+            : core.ForkOffset == 0 && core.AttrExtentCount != 0 ? ("naextents", $"{core.AttrExtentCount} attribute extents")
+            : core.Has(InodeFlags2.LargeExtentCounters) ? core.AttrExtentCount16 != 0 ? ("nrext64_pad", $"nrext64_pad {core.AttrExtentCount16}") : null
+            : core.BigExtentCount != 0 ? ("v3_pad", $"v3_pad {core.BigExtentCount}")
+            : core.OldLinkCount != 0 ? ("onlink", $"onlink {core.OldLinkCount}")
+            : null;
+        // Flags are cleared when an inode is freed, hints stay behind but must be possible ones.
+        uint most = Math.Min(Extent.MaxLength, _g.AgBlocks / 2);
+        fault ??= core.Has(InodeFlags2.Reflink) ? ("flags2", "the reflink flag")
+            : (core.Flags2 & ~KnownFlags2) != 0 ? ("flags2", $"flags2 0x{core.RawFlags2.Value:x}")
+            : (core.Flags & (InodeFlags.ExtentSize | InodeFlags.ExtentSizeInherit)) != 0 ? ("flags", $"flags {core.Flags}")
+            : core.ExtentSizeHint > most ? ("extsize", $"extsize {core.ExtentSizeHint}")
+            : core.CowExtentSizeHint > most ? ("cowextsize", $"cowextsize {core.CowExtentSizeHint}")
+            : null;
+        if (fault is (string field, string problem)) _scan.Report(FindingCodes.Form(Structure.Inode), at with { Field = field }, $"{problem} in a free inode");
     }
 
     /// <summary>Holds an inode against the verifier.</summary>
@@ -202,6 +231,9 @@ internal sealed class InodeScan
         CheckFlags(in core, number, at);
         CheckTimes(in core, at);
 
+        if (!_hasRealtime && (number == _realtimeBitmap || number == _realtimeSummary) && (core.FileSize != 0 || core.BlockCount != 0))
+            _scan.Report(FindingCodes.MetaInode, at with { Field = "size" }, $"{core.FileSize} bytes in {core.BlockCount} blocks without a realtime device");
+
         bool keep = core.IsSymlink;
         ForkTotals data = _forks.Walk(inode, number, attribute: false, keep);
         if (core.IsDirectory) Directories.Add(new DirectoryNode { Inode = number, NamedBy = -1, Slot = slot });
@@ -225,16 +257,15 @@ internal sealed class InodeScan
 
     private void CheckFlags(in InodeCore core, ulong number, Where at)
     {
-        const InodeFlags2 known = InodeFlags2.Dax | InodeFlags2.Reflink | InodeFlags2.CowExtentSize | InodeFlags2.BigTime | InodeFlags2.LargeExtentCounters;
         const InodeFlags forDirectories = InodeFlags.RtInherit | InodeFlags.ExtentSizeInherit | InodeFlags.ProjectInherit | InodeFlags.NoSymlinks;
         const InodeFlags forFiles = InodeFlags.Realtime | InodeFlags.ExtentSize;
         InodeFlags flags = core.Flags;
-        if ((core.Flags2 & ~known) != 0) _scan.Report(FindingCodes.InodeFlags, at with { Field = "flags2" }, $"unknown bits 0x{(ulong)(core.Flags2 & ~known):x} in flags2");
+        if ((core.Flags2 & ~KnownFlags2) != 0) _scan.Report(FindingCodes.InodeFlags, at with { Field = "flags2" }, $"unknown bits 0x{(ulong)(core.Flags2 & ~KnownFlags2):x} in flags2");
         if ((flags & InodeFlags.Reserved) != 0) _scan.Report(FindingCodes.InodeFlags, at with { Field = "flags" }, "unknown bit 0x8000 in flags");
         if ((flags & forDirectories) != 0 && !core.IsDirectory) Complain("flags of a directory", flags & forDirectories);
         if ((flags & forFiles) != 0 && !core.IsRegular) Complain("flags of a regular file", flags & forFiles);
-        if ((flags & InodeFlags.NewRtBitmap) != 0 && number != _g.Superblock.RealtimeBitmapInode) Complain("flag of the realtime bitmap", flags & InodeFlags.NewRtBitmap);
-        if ((flags & InodeFlags.Realtime) != 0 && _g.Superblock.RealtimeBlocks == 0) Complain("without a realtime device:", flags & InodeFlags.Realtime);
+        if ((flags & InodeFlags.NewRtBitmap) != 0 && number != _realtimeBitmap) Complain("flag of the realtime bitmap", flags & InodeFlags.NewRtBitmap);
+        if ((flags & InodeFlags.Realtime) != 0 && !_hasRealtime) Complain("without a realtime device:", flags & InodeFlags.Realtime);
 
         void Complain(string what, InodeFlags which) => _scan.Report(FindingCodes.InodeFlags, at with { Field = "flags" }, $"{what} {which} on an inode of another kind");
     }

@@ -78,7 +78,15 @@ internal sealed class Scan
     public bool TryReadBlock(Structure structure, BlockKind kind, long offset, Span<byte> into, Where where)
     {
         MetadataBlocks++;
-        return TryRead(offset, into, kind.Name(), where) && Judge(structure, kind, offset, into, where);
+        return TryRead(offset, into, kind.Name(), where) && Accept(structure, kind, offset, into, where);
+    }
+
+    /// <summary>Holds a block that was read against its verifier; if it cannot be used, what is derived from the rest is too little.</summary>
+    public bool Accept(Structure structure, BlockKind kind, long offset, ReadOnlySpan<byte> block, Where where)
+    {
+        bool usable = Judge(structure, kind, offset, block, where);
+        if (!usable) IsPartial = true;
+        return usable;
     }
 
     /// <summary>Holds a block that was read against its verifier.</summary>
@@ -87,15 +95,10 @@ internal sealed class Scan
     {
         if (BlockVerifier.Verify(kind, block, Geometry, offset, Head) is not Fault fault) return true;
         Report(FindingCodes.For(structure, fault), where with { Field = fault.Field }, fault.Problem);
-        if (!fault.IsChecksum && fault.Field != "lsn")
-        {
-            IsPartial = true;
-            return false;
-        }
+        if (!fault.IsChecksum && fault.Field != "lsn") return false;
         // One wrong byte somewhere must not cost what the block still says; but what it says must make sense by itself.
         if (BlockVerifier.VerifyStructure(kind, block, Geometry, offset) is not Fault second) return true;
         if (fault.Field == "lsn") Report(FindingCodes.For(structure, second), where with { Field = second.Field }, second.Problem);
-        IsPartial = true;
         return false;
     }
 

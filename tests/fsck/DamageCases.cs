@@ -50,6 +50,9 @@ internal static class DamageCases
         Case("superblock block size", Plain, "sb-form", i => i.Sb(0, (ref Superblock s) => s.BlockSize = 12345)),
         Case("superblock inprogress", Plain, "sb-form", i => i.Sb(0, (ref Superblock s) => s.InProgress = 1)),
         Case("superblock bad_features2", Plain, FindingCodes.SbField, i => i.Sb(0, (ref Superblock s) => s.BadFeatures2 = 0)),
+        Case("superblock compat bit", Plain, FindingCodes.SbUnknown, i => i.Sb(0, (ref Superblock s) => s.FeaturesCompat = 0x80000000)),
+        Case("superblock quota inode without quota", Plain, FindingCodes.SbField, i => i.Sb(0, (ref Superblock s) => s.ProjectQuotaInode = 12345)),
+        Case("copy free realtime extents", Plain, FindingCodes.SbCopyDiffers, i => i.Sb(1, (ref Superblock s) => s.FreeRealtimeExtents = 7)),
         Case("superblock rextsize", Plain, FindingCodes.SbField, i => i.Sb(0, (ref Superblock s) => s.RealtimeExtentSize = 0)),
         Case("superblock rbmino", Plain, FindingCodes.SbField, i => i.Sb(0, (ref Superblock s) => s.RealtimeBitmapInode = s.RootInode + 2)),
         Case("superblock attr bit", Attributes, FindingCodes.SbAttrBit, i => i.Sb(0, (ref Superblock s) => s.VersionNumber = (ushort)(s.VersionNumber & ~0x10))),
@@ -219,6 +222,8 @@ internal static class DamageCases
         Case("free inode with a bad checksum", Plain, "inode-crc", i => { i.KeepChecksums = true; i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.Generation = c.Generation ^ 1); }),
         Case("free inode with a wrong number", Plain, "inode-identity", i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.Number = 1)),
         Case("free inode of version 2", Plain, "inode-identity", i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.Version = 2)),
+        Case("free inode with an attribute fork", Plain, "inode-form", i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.ForkOffset = 0x80)),
+        Case("free inode with unknown flags2", Plain, "inode-form", i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.RawFlags2 = 1UL << 40)),
         Case("free inode with next_unlinked 0", Plain, FindingCodes.InodeNextUnlinked, i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.NextUnlinked = 0)),
     ];
 
@@ -329,6 +334,7 @@ internal static class DamageCases
         Case("symlink with a zero", Dirs, FindingCodes.InodeSymlink, i => i.Fork(i.FindUsed(c => c.IsSymlink && c.Format == ForkFormat.Local), b => b[1] = 0)),
         Case("remote symlink with a zero", Plain, FindingCodes.InodeSymlink, i => i.Bytes(i.FileBlock(RemoteSymlink(i), 0), i.Geometry.BlockSize, RemoteHeader.CrcOffset, b => b[60] = 0)),
         Case("rbmino is a directory", Plain, FindingCodes.MetaInode, i => i.Inode(i.Geometry.Superblock.RealtimeBitmapInode, (ref InodeCore c) => c.Mode = 0xA1FF)),
+        Case("rsumino is not empty", Plain, FindingCodes.MetaInode, i => i.Inode(i.Geometry.Superblock.RealtimeSummaryInode, (ref InodeCore c) => c.FileSize = 1UL << 40)),
         Case("root is a file", Plain, FindingCodes.RootInode, i => i.Inode(i.Geometry.Superblock.RootInode, (ref InodeCore c) => { c.Mode = 0x81a4; c.Format = ForkFormat.Extents; c.FileSize = 0; })),
     ];
 

@@ -134,6 +134,18 @@ public sealed class DamageTests
         Assert.AreEqual(all.Findings.Count, few.Findings.Count + few.Unlisted);
     }
 
+    [TestMethod]
+    public void FindingsAboutFilesHaveTheirPath()
+    {
+        DamagedImage image = new("shared-4k");
+        string[] paths = [.. SampleImages.Listing("shared-4k").Entries.Select(e => "/" + e.Path)];
+        ulong[] files = [.. image.Inodes().Where(n => image.Core(n) is { IsRegular: true, LinkCount.Value: 1, BlockCount.Value: > 0 })];
+        foreach (ulong file in files) image.Inode(file, (ref InodeCore c) => c.BlockCount = c.BlockCount + 1);
+        FsckReport report = FsckOf.Device(image.Device);
+        foreach (ulong file in files)
+            CollectionAssert.Contains(paths, report.Findings.Single(f => f.Code == FindingCodes.InodeNblocks && f.Inode == file).Path, report.Text());
+    }
+
     /// <summary>A device one of whose blocks cannot be read.</summary>
     private sealed class BrokenDevice(BlockDevice below, long bad) : BlockDevice
     {

@@ -1,0 +1,114 @@
+using System.Text.Json;
+using ImageFs.Format;
+using ImageFs.Fsck;
+using ImageFs.Tests.Fixtures;
+
+namespace ImageFs.Tests.Fsck;
+
+/// <summary>The command: its options, its exit codes, its two kinds of report.</summary>
+[TestClass]
+public sealed class FsckProgramTests
+{
+    private static (int Exit, string Output, string Error) Run(params string[] args)
+    {
+        StringWriter output = new(), error = new();
+        int exit = FsckProgram.Run(args, output, error);
+        return (exit, output.ToString(), error.ToString());
+    }
+
+    private static TempImage Damaged()
+    {
+        DamagedImage image = new("plain-4k");
+        image.Agf(1, (ref Agf a) => a.BtreeBlocks = a.BtreeBlocks + 1);
+        TempImage file = TempImage.NotYetThere();
+        image.Device.Save(file.Path);
+        return file;
+    }
+
+    [TestMethod]
+    public void ACleanImageExitsWith0AndSaysSo()
+    {
+        (int exit, string output, string error) = Run("-n", SampleImages.Path("plain-4k"));
+        Assert.AreEqual(0, exit);
+        Assert.EndsWith("clean", output.TrimEnd());
+        Assert.AreEqual("", error);
+    }
+
+    [TestMethod]
+    public void ADamagedImageExitsWith4AndNamesThePlace()
+    {
+        using TempImage image = Damaged();
+        (int exit, string output, _) = Run("-n", image.Path);
+        Assert.AreEqual(4, exit);
+        Assert.Contains("agf-btreeblks [ag 1, block 0, field btreeblks]", output);
+        Assert.AreEqual("", Run("-n", "-q", image.Path).Output);
+    }
+
+    [TestMethod]
+    public void TheJsonReportHasTheFieldsItPromises()
+    {
+        using TempImage image = Damaged();
+        (int exit, string output, _) = Run("-n", "--json", "-", image.Path);
+        Assert.AreEqual(4, exit);
+        using JsonDocument report = JsonDocument.Parse(output);
+        JsonElement root = report.RootElement;
+        Assert.AreEqual("imagefs-fsck", root.GetProperty("schema").GetString());
+        Assert.AreEqual(1, root.GetProperty("schema_version").GetInt32());
+        Assert.AreEqual(image.Path, root.GetProperty("device").GetString());
+        Assert.IsFalse(root.GetProperty("clean").GetBoolean());
+        Assert.IsFalse(root.GetProperty("dirty").GetBoolean());
+        Assert.AreEqual("complete", root.GetProperty("scan").GetString());
+        Assert.AreEqual(4, root.GetProperty("exit").GetInt32());
+        JsonElement finding = root.GetProperty("findings")[0];
+        Assert.AreEqual("agf-btreeblks", finding.GetProperty("code").GetString());
+        Assert.AreEqual("error", finding.GetProperty("severity").GetString());
+        Assert.AreEqual(1, finding.GetProperty("ag").GetInt32());
+        Assert.AreEqual(0, finding.GetProperty("agbno").GetInt32());
+        Assert.AreEqual(JsonValueKind.Null, finding.GetProperty("ino").ValueKind);
+        Assert.AreEqual(JsonValueKind.Null, finding.GetProperty("path").ValueKind);
+        Assert.AreEqual("btreeblks", finding.GetProperty("field").GetString());
+        Assert.AreEqual("recount", finding.GetProperty("remedy").GetString());
+        Assert.Contains("blocks of free-space", finding.GetProperty("what").GetString()!);
+    }
+
+    [TestMethod]
+    public void TheJsonReportGoesToAFileBesideTheText()
+    {
+        string json = Scratch.NewPath(".json");
+        (int exit, string output, _) = Run("-n", "--json", json, SampleImages.Path("plain-4k"));
+        Assert.AreEqual(0, exit);
+        Assert.Contains("clean", output);
+        using JsonDocument report = JsonDocument.Parse(File.ReadAllText(json));
+        Assert.IsTrue(report.RootElement.GetProperty("clean").GetBoolean());
+        Assert.AreEqual(0, report.RootElement.GetProperty("findings").GetArrayLength());
+    }
+
+    [TestMethod]
+    public void WhatCannotBeCheckedExitsWith8AndOneSentence()
+    {
+        using TempImage noise = TempImage.Of(new byte[1 << 16]);
+        (int exit, string output, string error) = Run("-n", noise.Path);
+        Assert.AreEqual(8, exit);
+        Assert.AreEqual("", output);
+        Assert.Contains("not an XFS image", error);
+        Assert.AreEqual(8, Run("-n", "/nowhere/at/all.img").Exit);
+    }
+
+    [TestMethod]
+    [DataRow("")]
+    [DataRow("-n")]
+    [DataRow("-n --json")]
+    [DataRow("-n -z IMAGE")]
+    [DataRow("-n IMAGE IMAGE")]
+    [DataRow("-y IMAGE")]
+    [DataRow("-p IMAGE")]
+    [DataRow("IMAGE")]
+    public void MisuseExitsWith16(string arguments)
+    {
+        string image = SampleImages.Path("plain-4k");
+        string[] args = [.. arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(a => a == "IMAGE" ? image : a)];
+        (int exit, _, string error) = Run(args);
+        Assert.AreEqual(16, exit);
+        Assert.AreNotEqual("", error);
+    }
+}
