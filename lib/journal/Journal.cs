@@ -97,7 +97,12 @@ internal sealed class Journal : ITransactionSink
             throw new XfsException(Errno.EFBIG, $"a transaction of {ExactSize(transaction)} bytes does not fit the log: at most {TransactionLimit}");
 
         foreach (TransactionEntry entry in transaction.Entries) Accept(entry);
-        foreach ((long offset, int length) in transaction.InvalidatedUnread) Cancel(offset, length);
+        foreach ((long offset, int length) in transaction.InvalidatedUnread)
+        {
+            // In memory at most as something of another length, which it is no more either.
+            if (_cache.Find(offset) is MetadataBuffer other && other.Length != length) _cache.Remove(other);
+            Cancel(offset, length);
+        }
         foreach (InodeCreation creation in transaction.InodeCreations)
         {
             _created.Add(creation);

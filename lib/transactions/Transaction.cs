@@ -103,6 +103,8 @@ internal sealed class Transaction : IDisposable
             old.Bytes.Clear();
             return old;
         }
+        if (old is { IsStale: false })
+            throw new CorruptionException(kind.Name(), _cache.Where(offset), $"the block was given out as free, but it is in use as {old.Kind.Name()}");
         _invalidatedUnread.Remove((offset, length));
         MetadataBuffer buffer = _cache.Create(offset, length, kind);
         Enter(new TransactionEntry(buffer) { Created = true, Replaced = old });

@@ -85,5 +85,6 @@ public sealed class PingPongTests
         public void DeleteDirectory(string path) => tree.DeleteDirectory(place + path);
         public void Symlink(string path, string target) => tree.Symlink(place + path, target);
         public void Link(string path, string existing) => tree.Link(place + path, place + existing);
+        public void SetMode(string path, int mode) => tree.SetMode(place + path, mode);
     }
 }

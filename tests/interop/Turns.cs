@@ -15,6 +15,7 @@ internal interface ITree
     void DeleteDirectory(string path);
     void Symlink(string path, string target);
     void Link(string path, string existing);
+    void SetMode(string path, int mode);
 }
 
 /// <summary>The library as a tree.</summary>
@@ -40,6 +41,7 @@ internal sealed class LibraryTree(FileSystem fs) : ITree
     public void DeleteDirectory(string path) => fs.DeleteDirectory(path);
     public void Symlink(string path, string target) => fs.CreateSymbolicLink(path, target);
     public void Link(string path, string existing) => fs.CreateHardLink(path, existing);
+    public void SetMode(string path, int mode) => fs.SetAttributes(path, mode: (ushort)mode);
 }
 
 /// <summary>A kernel mount as a tree.</summary>
@@ -59,7 +61,13 @@ internal sealed class KernelTree(KernelMount mount) : ITree
         file.SetLength(length);
     }
 
-    public void Clone(string from, string to) => Shell.Run("cp", "--reflink=always", mount[from], mount[to]).MustSucceed();
+    public void Clone(string from, string to)
+    {
+        Shell.Run("cp", "--reflink=always", mount[from], mount[to]).MustSucceed();
+        // cp applies the umask; a clone of ours keeps the permission bits.
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(mount[to], File.GetUnixFileMode(mount[from]));
+    }
+
     public void Rename(string from, string to)
     {
         if (System.IO.Directory.Exists(mount[from])) System.IO.Directory.Move(mount[from], mount[to]);
@@ -69,6 +77,10 @@ internal sealed class KernelTree(KernelMount mount) : ITree
     public void DeleteDirectory(string path) => System.IO.Directory.Delete(mount[path]);
     public void Symlink(string path, string target) => File.CreateSymbolicLink(mount[path], target);
     public void Link(string path, string existing) => Shell.Run("ln", mount[existing], mount[path]).MustSucceed();
+    public void SetMode(string path, int mode)
+    {
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(mount[path], (UnixFileMode)mode);
+    }
 }
 
 /// <summary>Random changes to a tree, the same for the same seed; knows what exists, so that every step is legal.</summary>
@@ -77,12 +89,24 @@ internal sealed class RandomTurn
     private readonly Random _random;
     private readonly bool _reflink;
     private readonly List<string> _files = [], _directories = [""];
+    private readonly HashSet<string> _linked = [];
     private int _next;
 
     public RandomTurn(int seed, bool reflink)
     {
         _random = new Random(seed);
         _reflink = reflink;
+    }
+
+    /// <summary>Fills a directory through several of its forms, and empties most of it again.</summary>
+    public void ManyNames(ITree tree, int names)
+    {
+        string place = $"/many{_next++}";
+        tree.Directory(place);
+        string[] made = [.. Enumerable.Range(0, names).Select(i => $"{place}/{i}-{new string('m', _random.Next(60))}")];
+        foreach (string name in made) tree.Symlink(name, "x");
+        _random.Shuffle(made);
+        foreach (string name in made.AsSpan(names / 10)) tree.Delete(name);
     }
 
     /// <summary>Makes that many changes.</summary>
@@ -107,8 +131,10 @@ internal sealed class RandomTurn
         }
         else if (what < 74)
         {
-            string from = Any(_files), to = NewName("r");
+            string from = Any(_files), to = _random.Next(3) == 0 ? Any(_files) : NewName("r");
+            if (from == to || Linked(from, to)) return;
             tree.Rename(from, to);
+            _files.Remove(to);
             _files[_files.IndexOf(from)] = to;
         }
         else if (what < 90) Delete(tree);
@@ -117,10 +143,17 @@ internal sealed class RandomTurn
         else
         {
             string link = NewName("l");
-            tree.Link(link, Any(_files));
+            string existing = Any(_files);
+            tree.Link(link, existing);
             _files.Add(link);
+            _linked.Add(link);
+            _linked.Add(existing);
+            if (_random.Next(2) == 0) tree.SetMode(link, _random.Next(512));
         }
     }
+
+    /// <summary>Renaming one name of a file over another name of it does nothing: left out, the bookkeeping here cannot tell.</summary>
+    private bool Linked(string from, string to) => _linked.Contains(from) && _linked.Contains(to);
 
     private void Delete(ITree tree)
     {
