@@ -224,4 +224,27 @@ public sealed class DirectoryTests
         model.Check();
         Assert.HasCount(4, forms);
     }
+
+    [TestMethod]
+    public void ALargeDirectoryHasSeveralLevelsAndFreeBlocksAndGoesAwayCompletely()
+    {
+        DirectoryModel model = NewModel(10, 1024, 1024);
+        model.World.Verify = false;
+        int most = 60_000 * TestSettings.Sweep;
+        for (int i = 0; i < most; i++) model.Add($"entry {i}");
+        DirectoryValidator facts = model.Check();
+        Assert.IsGreaterThanOrEqualTo(3, facts.FreeBlocks);
+        Assert.IsGreaterThanOrEqualTo(2, facts.Levels);
+        Console.WriteLine($"{facts.DataBlocks} data blocks, {facts.Leaves} leaves, {facts.Levels} levels, {facts.FreeBlocks} free blocks");
+        // Down to a few that lie anywhere, up again into the holes, and down to nothing.
+        while (model.Names.Count > most / 50) model.RemoveAny();
+        facts = model.Check();
+        Console.WriteLine($"{facts.DataBlocks} data blocks, {facts.Leaves} leaves, {facts.Levels} levels, {facts.FreeBlocks} free blocks");
+        ulong size = model.World.Core.FileSize;
+        for (int i = 0; i < most / 10; i++) model.Add($"again {i}");
+        model.Check();
+        Assert.AreEqual(size, model.World.Core.FileSize.Value, "holes are filled before the directory grows");
+        while (model.Names.Count > 0) model.RemoveAny();
+        Assert.AreEqual("Short", model.Check().Form);
+    }
 }

@@ -95,12 +95,12 @@ internal sealed class DirectoryWorld : IDirectoryStorage, ITransactionSink
         if (Room == 0) throw new XfsNoSpaceException("no room in the test's device");
         Room--;
         long offset = _freed.Count > 0 ? _freed.Pop() : (_next += Geometry.DirectoryBlockSize) - Geometry.DirectoryBlockSize;
-        Mapping.Add(at.Value, offset);
+        Map(at.Value, offset);
         _undo.Add(() =>
         {
             Room++;
             _freed.Push(offset);
-            Mapping.Remove(at.Value);
+            Unmap(at.Value);
         });
         return tx.Create(offset, Geometry.DirectoryBlockSize, kind);
     }
@@ -108,43 +108,52 @@ internal sealed class DirectoryWorld : IDirectoryStorage, ITransactionSink
     public void RemoveBlock(Transaction tx, FileBlock at)
     {
         long offset = Mapping[at.Value];
-        Mapping.Remove(at.Value);
+        Unmap(at.Value);
         _freed.Push(offset);
         Room++;
         _undo.Add(() =>
         {
             Room--;
-            Mapping[at.Value] = offset;
+            Map(at.Value, offset);
             Assert.AreEqual(offset, _freed.Pop());
         });
         tx.Invalidate(offset, Geometry.DirectoryBlockSize);
     }
 
-    // The dictionary has no binary search: a sorted copy of its keys is kept until the mapping changes.
-    private ulong[] _keys = [];
-    private ulong[] Keys => _keys.Length == Mapping.Count ? _keys : _keys = [.. Mapping.Keys];
+    // The dictionary has no binary search: its keys stand here too.
+    private readonly List<ulong> _keys = [];
+
+    private void Map(ulong at, long offset)
+    {
+        Mapping.Add(at, offset);
+        _keys.Insert(~_keys.BinarySearch(at), at);
+    }
+
+    private void Unmap(ulong at)
+    {
+        Mapping.Remove(at);
+        _keys.RemoveAt(_keys.BinarySearch(at));
+    }
 
     public bool TryNextMapped(FileBlock from, out FileBlock mapped)
     {
-        if (_undo.Count > 0) _keys = [.. Mapping.Keys];
-        int at = Array.BinarySearch(Keys, from.Value);
+        int at = _keys.BinarySearch(from.Value);
         if (at < 0) at = ~at;
         // A directory block that begins before the block asked for may still cover it.
-        if (at > 0 && Keys[at - 1] + (ulong)Geometry.DirectoryBlockFsBlocks > from.Value)
+        if (at > 0 && _keys[at - 1] + (ulong)Geometry.DirectoryBlockFsBlocks > from.Value)
         {
             mapped = from;
             return true;
         }
-        mapped = at < Keys.Length ? new FileBlock(Keys[at]) : default;
-        return at < Keys.Length;
+        mapped = at < _keys.Count ? new FileBlock(_keys[at]) : default;
+        return at < _keys.Count;
     }
 
     public FileBlock EndOfMapped(FileBlock limit)
     {
-        if (_undo.Count > 0) _keys = [.. Mapping.Keys];
-        int at = Array.BinarySearch(Keys, limit.Value);
+        int at = _keys.BinarySearch(limit.Value);
         if (at < 0) at = ~at;
-        return at == 0 ? default : new FileBlock(Keys[at - 1] + (ulong)Geometry.DirectoryBlockFsBlocks);
+        return at == 0 ? default : new FileBlock(_keys[at - 1] + (ulong)Geometry.DirectoryBlockFsBlocks);
     }
 
     public void BecomeExtents(Transaction tx)
@@ -187,28 +196,32 @@ internal sealed class DirectoryWorld : IDirectoryStorage, ITransactionSink
             Crc32c.Stamp(buffer.Bytes, buffer.Kind.CrcOffset());
             _device.Write(buffer.Offset, buffer.Data);
         }
-        if (_undo.Count > 0) _keys = [.. Mapping.Keys];
         _undo.Clear();
     }
 
-    public void Settled() { }
+    public void Settled() => Cache.Trim();
 
     public void Aborted(Transaction transaction)
     {
         for (int i = _undo.Count - 1; i >= 0; i--) _undo[i]();
-        if (_undo.Count > 0) _keys = [.. Mapping.Keys];
         _undo.Clear();
     }
 
     /// <summary>Changes bytes behind the library's back; the checksum is made right again.</summary>
     public void Damage(FileBlock at, BlockKind kind, Action<byte[]> change)
     {
-        MetadataBuffer buffer = ReadBlock(at, kind)!;
-        byte[] bytes = buffer.Data.ToArray();
+        byte[] bytes = ReadBlock(at, kind)!.Data.ToArray();
         change(bytes);
         Crc32c.Stamp(bytes, kind.CrcOffset());
-        _device.Write(buffer.Offset, bytes);
-        Cache.Remove(buffer);
+        Restore(at, bytes);
+    }
+
+    /// <summary>Puts a block back to what it was.</summary>
+    public void Restore(FileBlock at, byte[] bytes)
+    {
+        long offset = Mapping[at.Value];
+        _device.Write(offset, bytes);
+        if (Cache.Find(offset) is MetadataBuffer buffer) Cache.Remove(buffer);
     }
 
     public void DamageInode(Action<byte[]> change)
