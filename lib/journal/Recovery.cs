@@ -50,6 +50,10 @@ public sealed class Recovery
             throw new CorruptionException("superblock", "dblocks", $"the file system has {geometry.DeviceBytes} bytes, the device {device.Length}");
         LogArea log = new(device, geometry);
         LogPosition position = LogScan.Find(log, geometry);
+        // A clean log holds nothing that could be misunderstood.
+        uint unknown = geometry.Superblock.FeaturesLogIncompat & ~(uint)LogIncompatFeatures.LoggedAttributes;
+        if (unknown != 0 && !position.IsClean)
+            throw new XfsUnsupportedException($"the log is dirty and may hold items of unknown kinds (log_incompat feature bits 0x{unknown:x})");
         long logBytes = (long)log.Distance(position.Tail.Block, position.Head) * LogRecordFormat.BasicBlock;
         Recovery recovery = new(device, geometry, position, logBytes);
         if (!position.IsClean) recovery.Run(new LogReader(log, position, geometry));
@@ -97,6 +101,7 @@ public sealed class Recovery
     private void Repeat(LogTransaction transaction)
     {
         LogSequenceNumber lsn = transaction.Lsn;
+        _inodes.Begin();
         foreach (LogItem item in transaction.Items)
             if (item.Type == LogItemType.InodeCreate) _inodes.Create(item, _cancelled);
             else if (AsBuffer(item) is { IsCancel: false, IsInodeBuffer: false } buffer) RepeatBuffer(item, buffer, lsn);

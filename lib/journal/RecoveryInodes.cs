@@ -12,10 +12,15 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
     private readonly byte[] _cluster = new byte[65536];
     // Inodes whose checksum was wrong: half written when the power failed. Whole only when all changes are repeated.
     private readonly Dictionary<long, InodeNumber> _torn = [];
+    // Clusters that were looked at in this transaction and are made of inodes.
+    private readonly HashSet<(long Offset, int Length)> _clusters = [];
     private readonly RecoveryOwner _owner = new(result, buffers);
 
     private OverlayDevice View => result.View;
     private Geometry Geometry => result.Geometry;
+
+    /// <summary>A transaction begins: its buffers may have changed clusters.</summary>
+    public void Begin() => _clusters.Clear();
 
     /// <summary>Makes a chunk of free inodes, unless part of it is freed later.</summary>
     /// <remarks>xfs_icreate_log: the numbers behind type and size are big-endian.</remarks>
@@ -78,11 +83,16 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
         }
         long start = (long)format.Address * LogRecordFormat.BasicBlock;
         Span<byte> cluster = _cluster.AsSpan(0, (int)format.Blocks * LogRecordFormat.BasicBlock);
-        View.Read(start, cluster);
-        // All inodes of the cluster are written together, so all must be inodes.
-        if (BlockVerifier.VerifyForWrite(BlockKind.InodeCluster, cluster, Geometry, start) is Fault bad)
-            throw Corrupt("INODE", $"inode {format.Number}", $"its cluster at daddr {format.Address} cannot be changed: {bad}");
         Span<byte> inode = cluster.Slice((int)format.InCluster, Geometry.InodeSize);
+        if (_clusters.Contains((start, cluster.Length))) View.Read(format.Offset, inode);
+        else
+        {
+            // All inodes of a cluster are written together, so all must be inodes.
+            View.Read(start, cluster);
+            if (BlockVerifier.VerifyForWrite(BlockKind.InodeCluster, cluster, Geometry, start) is Fault bad)
+                throw Corrupt("INODE", $"inode {format.Number}", $"its cluster at daddr {format.Address} cannot be changed: {bad}");
+            _clusters.Add((start, cluster.Length));
+        }
         ref InodeCore core = ref InodeCore.At(inode);
 
         bool torn = !Crc32c.IsValid(inode, InodeCore.CrcOffset);

@@ -267,6 +267,18 @@ public sealed class LogReaderTests
     }
 
     [TestMethod]
+    public void UnknownFeaturesOfTheLogMatterOnlyWhileItIsDirty()
+    {
+        HandmadeLog log = OneChange();
+        Superblock sb = log.Geometry.Superblock;
+        sb.FeaturesLogIncompat = 0x2u;
+        Assert.IsTrue(Recovery.Replay(log.Device, new Geometry(sb)).WasClean);
+        log.Write();
+        XfsUnsupportedException refusal = Assert.ThrowsExactly<XfsUnsupportedException>(() => Recovery.Replay(log.Device, new Geometry(sb)));
+        StringAssert.Contains(refusal.Message, "0x2");
+    }
+
+    [TestMethod]
     public void ATornBlockIsRepeatedWhateverLsnItClaims()
     {
         HandmadeLog log = new();
