@@ -39,7 +39,9 @@ internal static class PutVerb
             };
             foreach (string host in paths[..^1])
             {
-                string name = host == "-" ? "" : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(host)));
+                // As with cp, `folder/.` means what is in it, and goes into DEST itself.
+                string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(host));
+                if (host == "-" || name is "." or "..") name = "";
                 string target = ImagePath.Target(fs, paths[^1], name, paths.Length > 2);
                 if (host != "-") import.Copy(host, target);
                 else if (target.EndsWith('/')) throw new UsageException("standard input has no name: DEST must be a file");

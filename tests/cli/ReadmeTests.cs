@@ -1,0 +1,66 @@
+using ImageFs.Format;
+using ImageFs.Tests.Fixtures;
+using static ImageFs.Tests.Cli.CliRun;
+
+namespace ImageFs.Tests.Cli;
+
+/// <summary>What README promises is so.</summary>
+[TestClass]
+public sealed class ReadmeTests
+{
+    private static readonly string s_readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
+
+    [TestMethod]
+    public void TheExampleOfTheLibraryRuns()
+    {
+        string folder = Scratch.NewFolder(), before = Environment.CurrentDirectory;
+        string image = Path.Combine(folder, "disk.img");
+        Example(image, out string text, out bool shared);
+        Assert.AreEqual(("hello", true), (text, shared));
+        Assert.AreEqual(before, Environment.CurrentDirectory);
+        Assert.AreEqual("copy.txt\nhello.txt\n", Run("ls", image).Ok());
+    }
+
+    private static void Example(string image, out string text, out bool shared)
+    {
+        // README begins
+        ImageFs.Mkfs.Mkfs.FormatFile(image, new() { CreateImage = true, Size = 64 << 20 });
+        using var fs = ImageFs.FileSystem.Open(image, write: true);
+        using (var file = fs.CreateFile("/hello.txt")) file.Write(0, "hello"u8);
+        fs.Clone("/hello.txt", "/copy.txt");
+        fs.Flush();
+        // README ends
+        using XfsFile copy = fs.OpenFile("/copy.txt");
+        text = System.Text.Encoding.UTF8.GetString(copy.ReadAll());
+        shared = copy.GetExtents().All(extent => extent.Shared);
+    }
+
+    [TestMethod]
+    public void TheExampleInReadmeIsTheOneThatRuns()
+    {
+        string[] source = File.ReadAllLines(Path.Combine(Repository.Root, "tests", "cli", "ReadmeTests.cs"));
+        int begin = Array.FindIndex(source, line => line.Trim() == "// README begins"), end = Array.FindIndex(source, line => line.Trim() == "// README ends");
+        string example = string.Join('\n', source[(begin + 1)..end].Select(line => line.Trim()));
+        string shown = s_readme.Split("```csharp\n")[1].Split("```")[0].Replace("\"disk.img\"", "image", StringComparison.Ordinal).TrimEnd();
+        Assert.AreEqual(example, shown);
+    }
+
+    [TestMethod]
+    public void TheFeatureTableIsTheOneInTheCode()
+    {
+        foreach (Feature feature in FeatureTable.All)
+        {
+            string word = feature.Support switch { Support.Write => "yes", Support.Read => "read only", _ => "refused" };
+            string[] rows = [.. s_readme.Split('\n').Where(line => line.StartsWith($"| `{feature.Name}` |", StringComparison.Ordinal))];
+            Assert.HasCount(1, rows, $"README has one row for {feature.Name}");
+            Assert.Contains($"| {word} |", rows[0]);
+        }
+    }
+
+    [TestMethod]
+    public void EveryVerbIsInReadme()
+    {
+        foreach (string line in Run("--help").Ok().Split('\n').Where(line => line.StartsWith("  imagefs ", StringComparison.Ordinal)))
+            Assert.Contains($"imagefs {line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]} ", s_readme);
+    }
+}

@@ -1,0 +1,170 @@
+using ImageFs.Tests.Fixtures;
+using ImageFs.Tests.Fsck;
+using static ImageFs.Tests.Cli.CliRun;
+
+namespace ImageFs.Tests.Cli;
+
+/// <summary>Every verb that works on names and contents inside an image.</summary>
+[TestClass]
+public sealed class VerbTests
+{
+    [TestMethod]
+    public void MkfsMakesWhatLsFindsEmptyAndFsckFindsClean()
+    {
+        using TempImage image = TempImage.NotYetThere();
+        StringAssert.Contains(Run("mkfs", "--size", "32m", "-b", "size=1k", image.Path).Ok(), "bsize=1024");
+        Assert.AreEqual("", Run("ls", image.Path).Ok());
+        StringAssert.Contains(Run("fsck", "-n", image.Path).Ok(), "clean");
+    }
+
+    [TestMethod]
+    public void MkfsHasItsOwnHelpAndRefusesToOverwrite()
+    {
+        using TempImage image = NewImage();
+        StringAssert.Contains(Run("mkfs", "-h").Ok(), "--size NUM");
+        CliResult again = Run("mkfs", image.Path);
+        Assert.AreEqual(1, again.Code);
+        StringAssert.Contains(again.Error, "-f overwrites");
+    }
+
+    [TestMethod]
+    public void FsckReturnsFourForADamagedImage()
+    {
+        using TempImage image = NewImage();
+        using (FileStream file = File.OpenWrite(image.Path))
+        {
+            file.Position = 512 + 56;
+            file.WriteByte(0x5A);
+        }
+        CliResult result = Run("fsck", "-n", image.Path);
+        Assert.AreEqual(4, result.Code);
+        StringAssert.Contains(result.Output, "agf-crc");
+    }
+
+    [TestMethod]
+    public void WhatWasPutIsCatted()
+    {
+        byte[] bytes = Noise(3 << 20);
+        using TempImage image = NewImage("/file", bytes);
+        CliResult cat = Run("cat", image.Path, "file", "/file");
+        cat.Ok();
+        CollectionAssert.AreEqual((byte[])[.. bytes, .. bytes], cat.Bytes);
+        CollectionAssert.AreEqual(bytes, Run("get", image.Path, "/file", "-").Bytes);
+    }
+
+    [TestMethod]
+    public void LsSortsNamesAndShowsDetails()
+    {
+        using TempImage image = NewImage("/b", "12345"u8);
+        Run("mkdir", image.Path, "/a", "/a/inner").Ok();
+        Assert.AreEqual("a\nb\n", Run("ls", image.Path).Ok());
+        Assert.AreEqual("inner\n", Run("ls", image.Path, "/a").Ok());
+        Assert.AreEqual("/b\n", Run("ls", image.Path, "/b").Ok());
+        Assert.AreEqual("/:\na\nb\n\n/a:\ninner\n\n/a/inner:\n", Run("ls", "-R", image.Path).Ok());
+        StringAssert.Matches(Run("ls", "-l", image.Path, "b").Ok(), new(@"^-rw-r--r--   1     0     0          5 \d{4}-\d\d-\d\d \d\d:\d\d:\d\d b\n$"));
+        StringAssert.Matches(Run("ls", "-li", image.Path).Ok(), new(@"^ +\d+ drwxr-xr-x   3 [^\n]* a\n +\d+ -rw"));
+    }
+
+    [TestMethod]
+    public void MkdirMakesParentsOnlyIfAsked()
+    {
+        using TempImage image = NewImage();
+        Assert.AreEqual("imagefs: mkdir: '/a' does not exist\n", Run("mkdir", image.Path, "/a/b").Error);
+        Run("mkdir", "-p", "-m", "1777", image.Path, "/a/b").Ok();
+        Run("mkdir", "-p", image.Path, "/a/b").Ok();
+        Assert.AreEqual(1, Run("mkdir", image.Path, "/a/b").Code);
+        StringAssert.StartsWith(Run("ls", "-l", image.Path, "/a").Ok(), "drwxrwxrwt");
+        Assert.AreEqual(2, Run("mkdir", "-m", "9", image.Path, "/c").Code);
+    }
+
+    [TestMethod]
+    public void RmWantsToBeAskedForTrees()
+    {
+        using TempImage image = NewImage("/file", "x"u8);
+        Run("mkdir", "-p", image.Path, "/d/e/f").Ok();
+        Assert.AreEqual("imagefs: rm: '/d' is a directory; -r removes it with everything in it\n", Run("rm", image.Path, "/d").Error);
+        Assert.AreEqual("imagefs: rm: '/nothing' does not exist\n", Run("rm", image.Path, "/nothing").Error);
+        Run("rm", "-f", image.Path, "/nothing").Ok();
+        Run("rm", "-r", image.Path, "/d", "/file").Ok();
+        Assert.AreEqual("", Run("ls", image.Path).Ok());
+    }
+
+    [TestMethod]
+    public void MvRenamesMovesAndSwaps()
+    {
+        using TempImage image = NewImage("/a", "A"u8);
+        RunWith([(byte)'B'], "put", image.Path, "-", "/b").Ok();
+        Run("mkdir", image.Path, "/d").Ok();
+        Assert.AreEqual(1, Run("mv", "-n", image.Path, "/a", "/b").Code);
+        Run("mv", "--exchange", image.Path, "/a", "/b").Ok();
+        Assert.AreEqual("B", Run("cat", image.Path, "/a").Ok());
+        Run("mv", image.Path, "/a", "/b", "/d").Ok();
+        Assert.AreEqual("a\nb\n", Run("ls", image.Path, "/d").Ok());
+        Run("mv", image.Path, "/d/a", "/d/b").Ok();
+        Assert.AreEqual("B", Run("cat", image.Path, "/d/b").Ok());
+        Assert.AreEqual(1, Run("mv", image.Path, "/d/b", "/d", "/nowhere").Code, "several things need a directory to go to");
+    }
+
+    [TestMethod]
+    public void CloneSharesEveryBlock()
+    {
+        byte[] bytes = Noise(100_000);
+        using TempImage image = NewImage("/file", bytes);
+        Run("mkdir", image.Path, "/d").Ok();
+        Run("clone", image.Path, "/file", "/d").Ok();
+        CollectionAssert.AreEqual(bytes, Run("cat", image.Path, "/d/file").Bytes);
+        string extents = Run("stat", "-e", image.Path, "/d/file").Ok();
+        Assert.Contains("extent                 0 + 102400", extents);
+        Assert.AreEqual(1, extents.Split('\n').Count(line => line.EndsWith(" shared", StringComparison.Ordinal)), extents);
+        Assert.AreEqual("imagefs: clone: ", Run("clone", image.Path, "/file", "/d/file").Error[..16], "a clone never replaces");
+    }
+
+    [TestMethod]
+    public void CloneOfARangeGoesIntoAFile()
+    {
+        byte[] bytes = Noise(64 << 10);
+        using TempImage image = NewImage("/file", bytes);
+        Run("clone", "--offset", "8k", "--length", "4096", "--to-offset", "0", image.Path, "/file", "/part").Ok();
+        CollectionAssert.AreEqual(bytes[8192..12288], Run("cat", image.Path, "/part").Bytes);
+        CliResult odd = Run("clone", "--offset", "5", image.Path, "/file", "/part");
+        Assert.AreEqual(1, odd.Code);
+        Assert.AreEqual(2, Run("clone", "--offset", "5x", image.Path, "/file", "/part").Code);
+    }
+
+    [TestMethod]
+    public void DedupeSharesEqualFilesAndLeavesOthersAlone()
+    {
+        byte[] bytes = Noise(200_000);
+        using TempImage image = NewImage("/a", bytes);
+        RunWith(bytes, "put", image.Path, "-", "/b").Ok();
+        bytes[150_000] ^= 1;
+        RunWith(bytes, "put", image.Path, "-", "/c").Ok();
+        Assert.AreEqual("equal: 200000 bytes share their blocks, 200704 bytes became free\n", Run("dedupe", image.Path, "/a", "/b").Ok());
+        Assert.AreEqual("imagefs: dedupe: '/a' and '/c' differ: nothing was shared\n", Run("dedupe", image.Path, "/a", "/c").Error);
+        Assert.AreEqual(1, Run("dedupe", image.Path, "/a", "/a").Code);
+        Assert.DoesNotContain(" shared", Run("stat", "-e", image.Path, "/c").Ok());
+        FsckOf.File(image.Path).MustBeSilent();
+    }
+
+    [TestMethod]
+    public void StatTellsWhatIsKnown()
+    {
+        using TempImage image = NewImage("/file", "hello"u8);
+        string text = Run("stat", image.Path, "file", "/").Ok();
+        Assert.Contains("path      /file\ntype      regular file\n", text);
+        Assert.Contains("mode      0644 -rw-r--r--, uid 0, gid 0, project 0\n", text);
+        Assert.Contains("size      5 bytes, 1 blocks of 4096, 1 extent, extent list in the inode\n", text);
+        Assert.Contains("path      /\ntype      directory\ninode     128,", text);
+    }
+
+    [TestMethod]
+    public void ANameThatControlsATerminalDoesNotReachOne()
+    {
+        using TempImage image = NewImage("/evil\u001b[2Jname", "x"u8);
+        using MemoryStream output = new();
+        using (ImageFs.Cli.Stdio io = new(() => Stream.Null, output, () => TextWriter.Null, isTerminal: true))
+            Assert.AreEqual(0, ImageFs.Cli.CommandLine.Run(["ls", image.Path], io));
+        Assert.AreEqual("evil?[2Jname\n", System.Text.Encoding.UTF8.GetString(output.ToArray()));
+        Assert.Contains('\u001b', Run("ls", image.Path).Ok(), "a program gets the name as it is");
+    }
+}
