@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using ImageFs.Attributes;
 using ImageFs.Dax;
 using ImageFs.Devices;
 using ImageFs.Directories;
@@ -20,7 +21,7 @@ namespace ImageFs;
 /// <see cref="XfsFile.Flush"/> or <see cref="Dispose"/>. Errors are <see cref="XfsException"/> with the errno the kernel
 /// would give; a contradiction in the image is a <see cref="CorruptionException"/>.
 /// </remarks>
-public sealed class FileSystem : IDisposable
+public sealed partial class FileSystem : IDisposable
 {
     private readonly NameOperations _names;
 
@@ -286,7 +287,11 @@ public sealed class FileSystem : IDisposable
             {
                 ref InodeCore core = ref inode.Modify(tx);
                 bool big = core.Has(InodeFlags2.BigTime);
-                if (mode is ushort bits) core.Mode = (ushort)(core.Type | bits & FileMode16.PermissionMask);
+                if (mode is ushort bits)
+                {
+                    core.Mode = (ushort)(core.Type | bits & FileMode16.PermissionMask);
+                    InodeAcls.FollowMode(tx, Volume, inode);
+                }
                 if (uid is uint user) core.Uid = user;
                 if (gid is uint group) core.Gid = group;
                 if (accessed is Timestamp a) core.AccessTime = a.Encode(big);

@@ -108,6 +108,9 @@ public struct InodeCore
     /// <summary>The most extents the data fork's counter can hold.</summary>
     public readonly ulong MaxExtents => Has(InodeFlags2.LargeExtentCounters) ? (1UL << 48) - 1 : (1UL << 31) - 1;
 
+    /// <summary>The most extents the attribute fork's counter can hold.</summary>
+    public readonly uint MaxAttrExtents => Has(InodeFlags2.LargeExtentCounters) ? uint.MaxValue : (1U << 15) - 1;
+
     /// <summary>di_projid.</summary>
     public uint ProjectId
     {

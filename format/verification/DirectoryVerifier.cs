@@ -154,31 +154,4 @@ public static partial class BlockVerifier
                 return new Fault("magic", $"found 0x{header.Magic.Value:x4}, no directory or attribute block");
         }
     }
-
-    /// <summary>Bounds of an attribute leaf: entries sorted by hash, every name inside the used area.</summary>
-    private static Fault? VerifyAttrLeaf(ReadOnlySpan<byte> block)
-    {
-        const int entriesAt = 80, entrySize = 8;
-        int count = BinaryPrimitives.ReadUInt16BigEndian(block[56..]);
-        int used = BinaryPrimitives.ReadUInt16BigEndian(block[58..]);
-        int first = BinaryPrimitives.ReadUInt16BigEndian(block[60..]);
-        if (first == 0) first = block.Length;
-        int entriesEnd = entriesAt + count * entrySize;
-        if (entriesEnd > block.Length || first > block.Length || first < entriesEnd) return new Fault("firstused", $"{first} with {count} entries in {block.Length} bytes");
-        if (used > block.Length - first) return new Fault("usedbytes", $"found {used}, only {block.Length - first} behind firstused");
-        uint last = 0;
-        for (int i = 0; i < count; i++)
-        {
-            ReadOnlySpan<byte> entry = block.Slice(entriesAt + i * entrySize, entrySize);
-            uint hash = BinaryPrimitives.ReadUInt32BigEndian(entry);
-            if (hash < last) return new Fault($"entries[{i}].hashval", $"0x{hash:x} after 0x{last:x}");
-            last = hash;
-            int name = BinaryPrimitives.ReadUInt16BigEndian(entry[4..]);
-            bool local = (entry[6] & 0x01) != 0;
-            if (name < first || name + (local ? 4 : 10) > block.Length) return new Fault($"entries[{i}].nameidx", $"{name} is outside the names {first}..{block.Length}");
-            int size = local ? 3 + block[name + 2] + BinaryPrimitives.ReadUInt16BigEndian(block[name..]) : 9 + block[name + 8];
-            if (name + size > block.Length) return new Fault($"entries[{i}]", $"{size} bytes at {name} cross the block's end");
-        }
-        return null;
-    }
 }

@@ -201,6 +201,14 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         _home.SetRoot(tx, pointer, ++_levels);
     }
 
+    /// <summary>Moves what an inode root holds into a block: the root keeps one child, and may then get less room.</summary>
+    public void RaiseInodeRoot()
+    {
+        First();
+        PushRootDown(Writer());
+        _valid = false;
+    }
+
     /// <summary>The content of a full inode root becomes a block; the root keeps one child.</summary>
     private void PushRootDown(Transaction tx)
     {

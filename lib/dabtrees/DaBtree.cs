@@ -127,7 +127,7 @@ internal readonly ref struct DaBtree<TLeaf> where TLeaf : struct, IDaLeafKind
         if (back != leftBlock.Value) Corrupt(rightBlock, $"left sibling {back}, the node above says {leftBlock}");
     }
 
-    /// <summary>Splits the leaf at the end of the path. The path then leads to the half that holds <paramref name="index"/>, and to that entry in it.</summary>
+    /// <summary>Splits the leaf at the end of the path. The path then leads to the half where an entry before <paramref name="index"/> belongs, and to its place in it.</summary>
     public void SplitLeaf(Transaction tx, ref DaPath path, int index)
     {
         path.Leaf.Index = index;
@@ -147,15 +147,17 @@ internal readonly ref struct DaBtree<TLeaf> where TLeaf : struct, IDaLeafKind
         Span<byte> right = tx.Modify(rightBuffer);
         DaBlockHeader.At(right).Magic = DaBlockHeader.At(left).Magic;
         int stay;
+        bool goRight;
         if (IsLeaf(left))
         {
             TLeaf.Clear(right);
-            stay = TLeaf.Split(left, right);
+            stay = TLeaf.Split(left, right, child.Index, out goRight);
         }
         else
         {
             int count = DaBlockHeader.At(left).Count;
             stay = count / 2;
+            goRight = child.Index >= stay;
             DaBlockHeader.At(right).StaleOrLevel = DaBlockHeader.At(left).StaleOrLevel;
             DaBlockHeader.At(right).Count = (ushort)(count - stay);
             Span<DaNodeEntry> moved = Children(left)[stay..];
@@ -168,7 +170,7 @@ internal readonly ref struct DaBtree<TLeaf> where TLeaf : struct, IDaLeafKind
         Span<byte> above = tx.Modify(parent.Buffer);
         Children(above)[parent.Index].Hash = LastHash(left);
         InsertChild(above, parent.Index + 1, new DaNodeEntry { Hash = LastHash(right), Before = (uint)rightBlock.Value });
-        if (child.Index >= stay)
+        if (goRight)
         {
             child = new DaStep { Buffer = rightBuffer, Block = rightBlock, Index = child.Index - stay };
             parent.Index++;

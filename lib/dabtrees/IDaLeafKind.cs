@@ -18,8 +18,12 @@ internal interface IDaLeafKind
     /// <summary>Makes a zeroed block an empty leaf; its identity and magic are filled in already.</summary>
     static abstract void Clear(Span<byte> leaf);
 
-    /// <summary>Moves the upper half of a leaf to an empty one. Returns how many entries stay.</summary>
-    static abstract int Split(Span<byte> from, Span<byte> to);
+    /// <summary>
+    /// Moves the upper half of a leaf to an empty one; either may be left empty. Returns how many entries stay.
+    /// </summary>
+    /// <param name="index">Before which entry another one is about to be added.</param>
+    /// <param name="right">True if it belongs into <paramref name="to"/>.</param>
+    static abstract int Split(Span<byte> from, Span<byte> to, int index, out bool right);
 
     /// <summary>Moves all of <paramref name="from"/> behind the entries of <paramref name="to"/>, where they are known to fit.</summary>
     static abstract void Join(Span<byte> to, Span<byte> from);

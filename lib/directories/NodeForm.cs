@@ -27,7 +27,7 @@ internal struct DirectoryLeafKind : IDaLeafKind
         DaBlockHeader.At(leaf).StaleOrLevel = 0;
     }
 
-    public static int Split(Span<byte> from, Span<byte> to)
+    public static int Split(Span<byte> from, Span<byte> to, int at, out bool right)
     {
         Span<DirectoryLeafEntry> index = LeafForm.Index(from);
         int stay = index.Length / 2;
@@ -41,6 +41,7 @@ internal struct DirectoryLeafKind : IDaLeafKind
         moved.Clear();
         DaBlockHeader.At(from).Count = (ushort)stay;
         DaBlockHeader.At(from).StaleOrLevel -= (ushort)stale;
+        right = at >= stay;
         return stay;
     }
 

@@ -299,6 +299,33 @@ internal sealed class BlockMap(AllocationGroups groups)
         inode.SetFormat(tx, kind, ForkFormat.Extents);
     }
 
+    /// <summary>
+    /// Prepares the data fork for a smaller space in its inode: a list that does not fit becomes a btree, a btree root moves
+    /// its pointers, and its children into a block if there are too many. The caller then moves the attribute fork.
+    /// </summary>
+    /// <param name="bytes">What the data fork will have.</param>
+    public void ShrinkDataFork(Transaction tx, Inode inode, int bytes)
+    {
+        const ForkKind kind = ForkKind.Data;
+        if (inode.Format(kind) == ForkFormat.Extents)
+        {
+            if (inode.ExtentCount(kind) <= (ulong)(bytes / PackedExtent.Size)) return;
+            BecomeBtree(tx, inode, kind);
+        }
+        int from = BmbtInodeRoot.Capacity(inode.Fork(kind).Length), to = BmbtInodeRoot.Capacity(bytes);
+        int count = BinaryPrimitives.ReadUInt16BigEndian(inode.Fork(kind)[2..]);
+        if (count > from) throw inode.Corrupt($"bmbt root with {count} children, at most {from} fit");
+        if (count > to)
+        {
+            new Cursor(new BmbtHome(groups, inode, kind), tx).RaiseInodeRoot();
+            count = 1;
+        }
+        Span<byte> pointers = inode.ModifyFork(tx, kind)[BmbtInodeRoot.Size..];
+        pointers.Slice(8 * from, 8 * count).CopyTo(pointers[(8 * to)..]);
+        pointers[(8 * (to + count))..].Clear();
+        pointers[(8 * count)..(8 * to)].Clear();
+    }
+
     private static ulong RmapOffset(ForkKind kind, in Extent extent) =>
         extent.Offset.Value | (kind == ForkKind.Attribute ? RmapFlags.AttributeFork : 0) | (extent.Unwritten ? RmapFlags.Unwritten : 0);
 

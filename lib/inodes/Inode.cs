@@ -95,7 +95,11 @@ internal sealed class Inode
             core.ExtentCount = count;
         }
         else
-            core.AttrExtentCount = (uint)((long)core.AttrExtentCount + change);
+        {
+            long count = core.AttrExtentCount + change;
+            if (count > core.MaxAttrExtents) throw new XfsException(Errno.EFBIG, $"inode {Number}: more than {core.MaxAttrExtents} extents of attributes");
+            core.AttrExtentCount = (uint)count;
+        }
     }
 
     internal void AddBlocks(Transaction tx, long change)

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using ImageFs.Allocation;
+using ImageFs.Attributes;
 using ImageFs.Dax;
 using ImageFs.Directories;
 using ImageFs.Extents;
@@ -42,6 +43,7 @@ internal sealed class NameOperations(Volume volume)
             InodeFactory.Initialise(tx, inode, parent, made, now);
             if (isDirectory) Directory.Initialize(tx, Open(inode), parent.Number);
             if (target is not null) WriteTarget(tx, inode, target);
+            InodeAcls.Inherit(tx, volume, parent, inode);
             Directory.Add(tx, directory, name, number, DirectoryName.TypeOf(made.Mode));
             Touch(tx, parent, now, isDirectory ? 1 : 0);
             return number;
@@ -218,26 +220,7 @@ internal sealed class NameOperations(Volume volume)
     {
         if (target.Length is 0 or > RemoteHeader.MaxSymlink) throw new XfsException(Errno.ENAMETOOLONG, $"a symlink target has 1..{RemoteHeader.MaxSymlink} bytes, not {target.Length}");
         inode.Modify(tx).FileSize = (ulong)target.Length;
-        Span<byte> fork = inode.ModifyFork(tx, ForkKind.Data);
-        if (target.Length <= fork.Length)
-        {
-            target.CopyTo(fork);
-            inode.SetFormat(tx, ForkKind.Data, ForkFormat.Local);
-            return;
-        }
-        uint blocks = (uint)((target.Length + RemoteHeader.Size + Geometry.BlockSize - 1) / Geometry.BlockSize);
-        FsBlock goal = Geometry.Join(Geometry.AgOf(inode.Number), Geometry.BlockOf(Geometry.InodeInAg(inode.Number)));
-        FsBlock start = SpaceAllocator.Allocate(tx, volume.Groups, goal, blocks, blocks, metadata: false, out _);
-        volume.Map.Map(tx, inode, ForkKind.Data, new Extent(default, start, blocks, Unwritten: false));
-        long offset = Geometry.ByteOffset(start);
-        Span<byte> block = tx.Modify(tx.Create(offset, (int)blocks * Geometry.BlockSize, BlockKind.Symlink));
-        ref RemoteHeader header = ref RemoteHeader.At(block);
-        header.Magic = DirectoryMagic.Symlink;
-        header.Bytes = (uint)target.Length;
-        header.Uuid = Geometry.MetaUuid;
-        header.Owner = inode.Number.Value;
-        header.BlockNumber = Geometry.DiskAddress(offset);
-        target.CopyTo(block[RemoteHeader.Size..]);
+        SymlinkTarget.Write(tx, volume.Groups, volume.Map, inode, target);
     }
 
     /// <summary>One name less; a directory loses its "." as well. Without names the inode goes onto an unlinked list.</summary>
