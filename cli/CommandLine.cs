@@ -73,6 +73,8 @@ internal static class CommandLine
                 return MkfsProgram.Run(args[1..], io.Text, io.Error);
             case "fsck":
                 return FsckProgram.Run(args[1..], io.Text, io.Error);
+            case "inspect":
+                return InspectProgram.Run(args[1..], io.Text, io.Error);
             case "info" when args.Length == 2 && !args[1].StartsWith('-'):
                 return InfoVerb.Run(args[1], json: false, io);
             default:
@@ -151,6 +153,7 @@ internal static class CommandLine
           imagefs info [--json] IMAGE                  sizes, features, counters, state of the log
           imagefs fsck -n IMAGE                        check everything, change nothing
 
+          imagefs inspect [--json] IMAGE [WHAT]        structures as they are on disk
           imagefs ls [-l] [-R] IMAGE [PATH...]         list
           imagefs stat [-e] IMAGE PATH...              all about a file, -e with its extents
           imagefs cat IMAGE PATH...                    contents to standard output

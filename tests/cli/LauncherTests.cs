@@ -40,7 +40,7 @@ public sealed class LauncherTests
         File.WriteAllText(Path.Combine(bin, "dotnet"), Dotnet);
         Shell.Run("chmod", "+x", Path.Combine(bin, "dotnet")).MustSucceed();
         _path = bin + ":" + Environment.GetEnvironmentVariable("PATH");
-        foreach (string project in (string[])["cli", "lib", "format", "fsck", "mkfs"])
+        foreach (string project in (string[])["cli", "lib", "format", "fsck", "mkfs", "kaitai"])
         {
             Directory.CreateDirectory(Path.Combine(_root, project, "deeper"));
             File.WriteAllText(Path.Combine(_root, project, "deeper", "A.cs"), "");
