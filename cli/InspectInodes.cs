@@ -12,7 +12,7 @@ internal sealed partial class InspectImage
     private Inspected Inode(InspectSteps walk)
     {
         Xfs.Superblock sb = Sb;
-        long number = walk.Number((long)sb.Agcount << (sb.Agblklog + sb.Inopblog), "inode numbers");
+        long number = walk.Rest == "root" ? Root() : walk.Number((long)sb.Agcount << (sb.Agblklog + sb.Inopblog), "inode numbers");
         string place = walk.Where;
         Inspected found = ReadInode(number);
         if (walk.Rest is not string step || !s_ofInode.Contains(step))
@@ -34,6 +34,12 @@ internal sealed partial class InspectImage
             "attr_bmbt" => Bmbt(walk, inode.AttrFork, place),
             _ => Symlink(inode, place),
         };
+
+        long Root()
+        {
+            walk.Skip();
+            return (long)Math.Min(sb.Rootino, long.MaxValue);
+        }
     }
 
     private Inspected ReadInode(long number)

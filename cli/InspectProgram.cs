@@ -95,7 +95,7 @@ internal static class InspectProgram
           ag/AG/TREE                      bnobt, cntbt, inobt, finobt, rmapbt or refcountbt: its blocks
           ag/AG/TREE/root, .../AGBNO      one block
           ag/AG/TREE/records              all records in order
-          inode/N                         core and forks
+          inode/N, inode/root             core and forks
           inode/N/bmap, .../attr_bmap     all extents
           inode/N/bmbt, .../bmbt/FSBLOCK  the tree they are in
           inode/N/dir, .../dir/FILEBLOCK  blocks of a directory, one of them
