@@ -152,8 +152,8 @@ internal static class CommandLine
           imagefs mkfs [options] IMAGE                 make a file system
           imagefs info [--json] IMAGE                  sizes, features, counters, state of the log
           imagefs fsck -n IMAGE                        check everything, change nothing
-
           imagefs inspect [--json] IMAGE [WHAT]        structures as they are on disk
+
           imagefs ls [-l] [-R] IMAGE [PATH...]         list
           imagefs stat [-e] IMAGE PATH...              all about a file, -e with its extents
           imagefs cat IMAGE PATH...                    contents to standard output
