@@ -24,7 +24,8 @@ public static class LogTail
         // An empty log has nothing but zeros.
         if (position.IsEmpty) return false;
         LogArea log = new(device, geometry);
-        uint blocks = position.IsClean ? log.BasicBlocks : log.Distance(position.Head, position.RecordedTail.Block);
+        // Once around, a clean log ends with the unmount record that says so; half way is farther than one checkpoint reaches.
+        uint blocks = position.IsClean ? log.BasicBlocks / 2 : log.Distance(position.Head, position.RecordedTail.Block);
         blocks = Math.Min(blocks, LogScan.CrashWindow);
         byte[] piece = new byte[PieceBlocks * LogRecordFormat.BasicBlock];
         if (!HasStale(log, position, blocks, piece)) return false;
