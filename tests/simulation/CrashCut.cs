@@ -6,23 +6,24 @@ namespace ImageFs.Tests.Simulation;
 /// One power cut, told completely: which run, where in it, what survived, and the same again for a second cut during the recovery from
 /// the first. Its text form is what a failure prints and what replays it.
 /// </summary>
+/// <param name="Subject">Name of the file system, see <see cref="CrashSubjects"/>.</param>
 /// <param name="Workload">Name of the mixture of operations.</param>
 /// <param name="Generation">0 works on a fresh file system, n on what a cut of generation n - 1 left.</param>
 /// <param name="Step">Write or flush, counted from 1, in the middle of which the power goes.</param>
 /// <param name="AgainAt">Step of the recovery for the second cut, 0 for none.</param>
-internal sealed record CrashCut(string Workload, int Seed, int Generation, int Step, Survival Survival, int AgainAt, Survival AgainSurvival)
+internal sealed record CrashCut(string Subject, string Workload, int Seed, int Generation, int Step, Survival Survival, int AgainAt, Survival AgainSurvival)
 {
     public override string ToString()
     {
-        string text = string.Create(CultureInfo.InvariantCulture, $"{Workload}/{Seed}/{Generation}/{Step}/{Survival}");
+        string text = string.Create(CultureInfo.InvariantCulture, $"{Subject}/{Workload}/{Seed}/{Generation}/{Step}/{Survival}");
         return AgainAt == 0 ? text : string.Create(CultureInfo.InvariantCulture, $"{text}/{AgainAt}/{AgainSurvival}");
     }
 
     public static CrashCut Parse(string text)
     {
         string[] parts = text.Split('/');
-        return new CrashCut(parts[0], Number(1), Number(2), Number(3), Survival.Parse(parts[4]),
-            parts.Length > 5 ? Number(5) : 0, parts.Length > 6 ? Survival.Parse(parts[6]) : Survival.None);
+        return new CrashCut(parts[0], parts[1], Number(2), Number(3), Number(4), Survival.Parse(parts[5]),
+            parts.Length > 6 ? Number(6) : 0, parts.Length > 7 ? Survival.Parse(parts[7]) : Survival.None);
 
         int Number(int index) => int.Parse(parts[index], CultureInfo.InvariantCulture);
     }
@@ -31,6 +32,9 @@ internal sealed record CrashCut(string Workload, int Seed, int Generation, int S
 /// <summary>What the explorer needs to know about a file system.</summary>
 internal sealed record CrashSubject
 {
+    /// <summary>By which a failure names it.</summary>
+    public required string Name { get; init; }
+
     /// <summary>A fresh file system.</summary>
     public required PagedImage Formatted { get; init; }
     public required int BlockSize { get; init; }
@@ -82,6 +86,13 @@ internal sealed class CrashReport
     {
         lock (_lock)
             Kinds[operation.GetType().Name] = Kinds.GetValueOrDefault(operation.GetType().Name) + 1;
+    }
+
+    public void CountLackOfSpace(IEnumerable<WorkOperation> operations)
+    {
+        lock (_lock)
+            foreach (WorkOperation operation in operations)
+                Kinds[operation.GetType().Name + " without room"] = Kinds.GetValueOrDefault(operation.GetType().Name + " without room") + 1;
     }
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,

@@ -21,12 +21,13 @@ internal sealed class CrashExplorer(CrashSubject subject)
 
     /// <summary>Visits some cuts of one generation of a workload.</summary>
     /// <param name="judged">How many of them the other judges see as well.</param>
-    public void Explore(string workload, int seed, int generation, int operations, int cuts, int judged)
+    public void Explore(string workload, int seed, int generation, int cuts, int judged)
     {
-        CrashRun run = Run(workload, seed, generation, operations);
-        Interlocked.Add(ref _report.Operations, operations);
+        CrashRun run = Run(workload, seed, generation);
+        Interlocked.Add(ref _report.Operations, run.Operations.Count);
         foreach (WorkOperation operation in run.Operations)
             _report.Count(operation);
+        _report.CountLackOfSpace(run.WithoutRoom);
         Random random = new(HashCode(seed, generation, 1));
         List<(CrashCut Cut, bool Judged)> plan = Plan(run, random, workload, seed, generation, cuts, judged);
         DeviceHistory history = new(run.Start, run.Steps, subject.Log);
@@ -42,21 +43,21 @@ internal sealed class CrashExplorer(CrashSubject subject)
     }
 
     /// <summary>Visits one cut, described by the text a failure printed.</summary>
-    public void Replay(CrashCut cut, int operations)
+    public void Replay(CrashCut cut)
     {
-        CrashRun run = Run(cut.Workload, cut.Seed, cut.Generation, operations);
+        CrashRun run = Run(cut.Workload, cut.Seed, cut.Generation);
         PagedImage disk = new DeviceHistory(run.Start, run.Steps, subject.Log).Cut(cut.Step, cut.Survival);
         Judge(run, cut, disk, judged: cut.Survival.Grain != Grain.Sector);
     }
 
     /// <summary>The recorded run of a generation.</summary>
-    public CrashRun Run(string workload, int seed, int generation, int operations)
+    public CrashRun Run(string workload, int seed, int generation)
     {
         PagedImage start = subject.Formatted;
         Model model = new(subject.BlockSize);
         for (int g = 0; ; g++)
         {
-            CrashRun run = CrashRun.Record(subject, start, model, WorkloadOf(workload, seed, g), operations);
+            CrashRun run = CrashRun.Record(subject, start, model, WorkloadOf(workload, seed, g), Workload.Length(workload));
             if (g == generation)
                 return run;
             (start, model) = Inherit(run, new Random(HashCode(seed, g, 2)));
@@ -84,7 +85,7 @@ internal sealed class CrashExplorer(CrashSubject subject)
         throw new AssertFailedException("no cut of the generation before leaves a tree to go on with");
     }
 
-    private static List<(CrashCut, bool)> Plan(CrashRun run, Random random, string workload, int seed, int generation, int cuts, int judged)
+    private List<(CrashCut, bool)> Plan(CrashRun run, Random random, string workload, int seed, int generation, int cuts, int judged)
     {
         // Every flush first, as far as they get, then anything else.
         List<int> flushes = [.. Enumerable.Range(1, run.Steps.Count).Where(step => run.Steps[step - 1].IsFlush)];
@@ -100,7 +101,7 @@ internal sealed class CrashExplorer(CrashSubject subject)
             // The kernel counts on a disk that writes 4 KiB whole; its recovery skips a torn block whose front half is new.
             Survival survival = judge ? Survival.Any(random, Grain.Page) : Survival.Any(random, Grain.Sector, Grain.Page, Grain.Write);
             int again = random.Next(4) == 0 ? random.Next(1, 1000) : 0;
-            plan.Add((new CrashCut(workload, seed, generation, steps[i], survival, again, Survival.Any(random, Grain.Sector, Grain.Page, Grain.Write)), judge));
+            plan.Add((new CrashCut(subject.Name, workload, seed, generation, steps[i], survival, again, Survival.Any(random, Grain.Sector, Grain.Page, Grain.Write)), judge));
         }
         return plan;
     }

@@ -11,7 +11,7 @@ namespace ImageFs.Tests.Simulation;
 [TestClass]
 public sealed class CrashExplorerTests
 {
-    private const int Operations = 60, CutsPerRun = 75, Generations = 3, Judged = 2;
+    private const int CutsPerRun = 60, Generations = 3, Judged = 2;
 
     public required TestContext TestContext { get; set; }
 
@@ -20,27 +20,53 @@ public sealed class CrashExplorerTests
     public void WhateverThePowerCutLeavesIsRecoveredAndNothingFlushedIsLost()
     {
         Stopwatch time = Stopwatch.StartNew();
-        CrashExplorer explorer = new(CrashSubjects.Library());
-        // 4 workloads x 3 generations x 75 cuts: three rounds are 2,700 cuts.
-        for (int round = 0; round < 3 * TestSettings.Sweep && explorer.Report.Failures.Count == 0; round++)
-            foreach (string workload in Workload.Names)
+        CrashExplorer explorer = new(CrashSubjects.Make("default"));
+        // 5 workloads x 3 generations x 60 cuts: three rounds are 2,700 cuts.
+        foreach (int round in Enumerable.Range(0, 3 * TestSettings.Sweep))
+            foreach (string workload in Workload.Names.Where(name => name != "full"))
                 for (int generation = 0; generation < Generations; generation++)
-                    explorer.Explore(workload, TestSettings.Seed * 1000 + round, generation, Operations, CutsPerRun, Judged);
-        string summary = $"{explorer.Report}\n{time.Elapsed.TotalSeconds:F0} s; more with ./test --sweep N, others with ./test --seed N";
-        TestContext.WriteLine(summary);
-        Console.WriteLine(summary);
-        Assert.IsEmpty(explorer.Report.Failures, string.Join("\n\n", explorer.Report.Failures));
+                    explorer.Explore(workload, TestSettings.Seed * 1000 + round, generation, CutsPerRun, Judged);
+        Conclude(explorer, time);
         Assert.IsGreaterThanOrEqualTo(2_000, explorer.Report.Cuts);
         Assert.IsGreaterThan(0, explorer.Report.MoreThanFlushed, "cuts in the middle of a flush must sometimes leave more than was promised");
+    }
+
+    [TestMethod]
+    [DataRow("1k")]
+    [DataRow("no-rmapbt")]
+    [DataRow("no-reflink")]
+    [DataRow("plain")]
+    [DataRow("one-group")]
+    [DataRow("end-of-log")]
+    [DataRow("small-log")]
+    [DataRow("full")]
+    [Timeout(60 * 60_000, CooperativeCancellation = true)]
+    public void SoItIsOnOtherFileSystems(string subject)
+    {
+        Stopwatch time = Stopwatch.StartNew();
+        CrashExplorer explorer = new(CrashSubjects.Make(subject));
+        foreach (int round in Enumerable.Range(0, TestSettings.Sweep))
+            foreach (string workload in Workload.Names.Where(name => CrashSubjects.Suits(subject, name)))
+                for (int generation = 0; generation < Generations; generation++)
+                    explorer.Explore(workload, TestSettings.Seed * 1000 + round, generation, cuts: 15, judged: 1);
+        Conclude(explorer, time);
+    }
+
+    private void Conclude(CrashExplorer explorer, Stopwatch time)
+    {
+        string summary = $"sweep: {explorer.Report}\n{time.Elapsed.TotalSeconds:F0} s; more with ./test --sweep N, others with ./test --seed N";
+        TestContext.DisplayMessage(MessageLevel.Informational, summary);
+        Console.WriteLine(summary);
+        Assert.IsEmpty(explorer.Report.Failures, string.Join("\n\n", explorer.Report.Failures));
     }
 
     /// <summary>Repeats the cut in IMAGEFS_CRASH, as a failure printed it.</summary>
     [TestMethod]
     public void OneCutIsReplayed()
     {
-        string? cut = Environment.GetEnvironmentVariable("IMAGEFS_CRASH");
-        CrashExplorer explorer = new(CrashSubjects.Library());
-        explorer.Replay(CrashCut.Parse(cut ?? "mixed/1/1/40/random:7@sector/3/all:0@write"), Operations);
+        CrashCut cut = CrashCut.Parse(Environment.GetEnvironmentVariable("IMAGEFS_CRASH") ?? "default/mixed/1/1/40/random:7@sector/3/all:0@write");
+        CrashExplorer explorer = new(CrashSubjects.Make(cut.Subject));
+        explorer.Replay(cut);
         Assert.AreEqual(1, explorer.Report.Cuts);
         Assert.IsEmpty(explorer.Report.Failures, string.Join("\n\n", explorer.Report.Failures));
     }
@@ -48,9 +74,9 @@ public sealed class CrashExplorerTests
     [TestMethod]
     public void TheTextOfACutIsTheCut()
     {
-        CrashCut once = new("mixed", 3, 1, 99, new Survival(SurvivalKind.Prefix, 5, Grain.Page), 0, Survival.None);
+        CrashCut once = new("1k", "mixed", 3, 1, 99, new Survival(SurvivalKind.Prefix, 5, Grain.Page), 0, Survival.None);
         CrashCut twice = once with { AgainAt = 4, AgainSurvival = new Survival(SurvivalKind.AllBut, 2, Grain.Sector) };
-        Assert.AreEqual("mixed/3/1/99/prefix:5@page", once.ToString());
+        Assert.AreEqual("1k/mixed/3/1/99/prefix:5@page", once.ToString());
         Assert.AreEqual(once, CrashCut.Parse(once.ToString()));
         Assert.AreEqual(twice, CrashCut.Parse(twice.ToString()));
     }
@@ -58,15 +84,15 @@ public sealed class CrashExplorerTests
     [TestMethod]
     public void RunsOfOneSeedMakeTheSameStepsAndARealCutLeavesWhatTheRecordingSays()
     {
-        CrashSubject subject = CrashSubjects.Library();
-        CrashRun run = new CrashExplorer(subject).Run("mixed", 11, 0, Operations);
+        CrashSubject subject = CrashSubjects.Make("default");
+        CrashRun run = new CrashExplorer(subject).Run("mixed", 11, 0);
         Random random = new(TestSettings.Seed);
         foreach (int step in Enumerable.Range(0, 6).Select(_ => random.Next(1, run.Steps.Count + 1)).Order())
         {
             SimulatedDevice device = new(subject.Formatted);
             device.CutPowerAt(step);
             (CrashRun cut, Exception? end) = CrashRun.Try(device, subject, subject.Formatted, new Model(subject.BlockSize),
-                new CrashExplorer(subject).WorkloadOf("mixed", 11, 0), Operations);
+                new CrashExplorer(subject).WorkloadOf("mixed", 11, 0), Workload.Length("mixed"));
             // A cut in the middle of a checkpoint comes out as the shutdown it causes.
             Assert.IsTrue(device.IsDead && end is PowerCutException or XfsShutdownException, $"step {step}: {end}");
             Assert.AreEqual(run.FlushedBefore(step), cut.FlushedBefore(step), $"step {step}");
@@ -85,10 +111,10 @@ public sealed class CrashExplorerTests
     public void ADeviceErrorLosesNothingThatWasFlushed(string kind)
     {
         Operation operation = Enum.Parse<Operation>(kind);
-        CrashSubject subject = CrashSubjects.Library();
+        CrashSubject subject = CrashSubjects.Make("default");
         SimulatedDevice whole = new(subject.Formatted);
         CrashExplorer explorer = new(subject);
-        CrashRun.Try(whole, subject, subject.Formatted, new Model(subject.BlockSize), explorer.WorkloadOf("mixed", 5, 0), Operations);
+        CrashRun.Try(whole, subject, subject.Formatted, new Model(subject.BlockSize), explorer.WorkloadOf("mixed", 5, 0), Workload.Length("mixed"));
         int calls = (int)whole.Calls(operation), met = 0;
         Random random = new(TestSettings.Seed);
         for (int i = 0; i < 12; i++)
@@ -98,7 +124,7 @@ public sealed class CrashExplorerTests
             string replay = $"{operation} {n} of {calls} fails{(forEver ? " and all after it" : "")}, seed {TestSettings.Seed}";
             SimulatedDevice device = new(subject.Formatted);
             device.Fail(operation, n, forEver);
-            (CrashRun run, Exception? end) = CrashRun.Try(device, subject, subject.Formatted, new Model(subject.BlockSize), explorer.WorkloadOf("mixed", 5, 0), Operations);
+            (CrashRun run, Exception? end) = CrashRun.Try(device, subject, subject.Formatted, new Model(subject.BlockSize), explorer.WorkloadOf("mixed", 5, 0), Workload.Length("mixed"));
             if (end is null)
                 continue; // A read that only looked ahead, or the last close.
             met++;
@@ -116,7 +142,7 @@ public sealed class CrashExplorerTests
     [TestMethod]
     public void AfterAFailedFlushEveryCallSaysSo()
     {
-        CrashSubject subject = CrashSubjects.Library();
+        CrashSubject subject = CrashSubjects.Make("default");
         SimulatedDevice device = new(subject.Formatted);
         FileSystem fileSystem = FileSystem.Open(device, write: true, leaveOpen: true);
         XfsFile file = fileSystem.CreateFile("/a");
@@ -141,7 +167,7 @@ public sealed class CrashExplorerTests
     [DataRow("writes of data are forgotten")]
     public void ALyingDiskIsFoundOut(string lie)
     {
-        CrashSubject honest = CrashSubjects.Library();
+        CrashSubject honest = CrashSubjects.Make("default");
         CrashExplorer explorer = new(honest with
         {
             Open = device => FileSystemTree.Open(new Liar(device, lie, honest.Log)),
@@ -150,14 +176,14 @@ public sealed class CrashExplorerTests
         try
         {
             for (int seed = 0; seed < 10 && explorer.Report.Failures.Count == 0; seed++)
-                explorer.Explore("data", seed, 0, 40, 40, 0);
+                explorer.Explore("data", seed, 0, 40, 0);
         }
         catch (Exception e) when (e is XfsException or AssertFailedException)
         {
             return; // So obvious a lie that the library itself found it.
         }
         Assert.IsNotEmpty(explorer.Report.Failures, lie);
-        StringAssert.Contains(explorer.Report.Failures[0], "IMAGEFS_CRASH=data/");
+        StringAssert.Contains(explorer.Report.Failures[0], "IMAGEFS_CRASH=default/data/");
     }
 
     private static Dictionary<string, ObservedEntry> Recover(CrashSubject subject, PagedImage disk)

@@ -4,6 +4,7 @@ namespace ImageFs.Tests.Simulation;
 internal sealed class CrashRun
 {
     private readonly List<WorkOperation> _operations = [];
+    private readonly List<WorkOperation> _withoutRoom = [];
     // Steps of the device when operation i (from 0) began.
     private readonly List<long> _began = [];
     // After this many steps, this many operations were durable.
@@ -23,6 +24,9 @@ internal sealed class CrashRun
     public IReadOnlyList<DeviceStep> Steps { get; private set; } = [];
 
     public IReadOnlyList<WorkOperation> Operations => _operations;
+
+    /// <summary>Operations the file system refused because it was full.</summary>
+    public IReadOnlyList<WorkOperation> WithoutRoom => _withoutRoom;
 
     /// <summary>Runs a workload of some operations and closes the file system.</summary>
     public static CrashRun Record(CrashSubject subject, PagedImage start, Model model, Workload workload, int operations)
@@ -84,12 +88,22 @@ internal sealed class CrashRun
             {
                 operation.Do(tree);
             }
-            finally
+            catch (XfsNoSpaceException)
             {
-                // One that failed may have left a part of itself, so it counts as begun.
+                _withoutRoom.Add(operation);
+                operation.LackSpace(tree, Model);
+                Model.Commit();
+                continue;
+            }
+            catch
+            {
+                // It may have left a part of itself, so it counts as begun.
                 operation.Do(Model);
                 Model.Commit();
+                throw;
             }
+            operation.Do(Model);
+            Model.Commit();
             if (operation.Flushes())
                 _flushed.Add((device.Steps, i + 1));
         }

@@ -9,26 +9,92 @@ namespace ImageFs.Tests.Simulation;
 /// <summary>The file systems the explorer works on.</summary>
 internal static class CrashSubjects
 {
-    /// <summary>The library on an image of its own making; the kernel and xfs_repair as judges where they can be had.</summary>
-    public static CrashSubject Library(params string[] mkfsOptions)
+    /// <summary>A file that only takes up room; no part of the tree the model knows.</summary>
+    public const string Ballast = ".ballast";
+
+    private const long Size = 48 << 20;
+
+    /// <summary>A file system by name: the library on an image of its own making, the kernel and xfs_repair as judges where they can be had.</summary>
+    public static CrashSubject Make(string name)
     {
-        MemoryDevice device = new(48 << 20);
-        MkfsOptions options = MkfsOptions.Parse(mkfsOptions) with
+        string[] options = name switch
         {
-            SourceDate = DateTimeOffset.UnixEpoch.AddYears(50),
+            "1k" => ["-b", "size=1024"],
+            "no-rmapbt" => ["-m", "rmapbt=0"],
+            "no-reflink" => ["-m", "reflink=0"],
+            "plain" => ["-m", "reflink=0,rmapbt=0,finobt=0,inobtcount=0,bigtime=0", "-i", "sparse=0,nrext64=0"],
+            "one-group" => ["-d", "agcount=1"],
+            "small-log" => ["-b", "size=1024"],
+            "default" or "end-of-log" or "full" => [],
+            _ => throw new ArgumentException($"no file system is called '{name}'"),
         };
-        global::ImageFs.Mkfs.Mkfs.Format(device, options);
+        MemoryDevice device = new(Size);
+        MkfsOptions wanted = MkfsOptions.Parse(options) with { SourceDate = DateTimeOffset.UnixEpoch.AddYears(50) };
+        MkfsPlan plan = global::ImageFs.Mkfs.Mkfs.Plan(wanted, Size);
+        // The smallest log the format knows; kernels want more, so that the largest transaction they can have fits three times.
+        bool small = name == "small-log";
+        if (small)
+            plan = plan with { LogBlocks = 512 };
+        global::ImageFs.Mkfs.Mkfs.Format(device, wanted, plan, isZero: true);
+        if (name == "end-of-log")
+            MoveToTheEndOfTheLog(device);
+        if (name == "full")
+            Fill(device, leave: 100 << 10);
         Geometry geometry = Volume.ReadSuperblock(device);
         return new CrashSubject
         {
+            Name = name,
             Formatted = PagedImage.Of(device),
             BlockSize = geometry.BlockSize,
             Log = new ByteRange(geometry.LogOffset, geometry.LogBytes),
             Open = FileSystemTree.Open,
             Check = device => Findings(device),
-            OtherRecovery = Judge.HasKernel ? RecoveredByTheKernel : null,
+            OtherRecovery = Judge.HasKernel && !small ? RecoveredByTheKernel : null,
             OtherCheck = Judge.Find("xfs_repair") is null ? null : CheckedByRepair,
         };
+    }
+
+    /// <summary>True if a workload makes sense there.</summary>
+    public static bool Suits(string subject, string workload) => subject switch
+    {
+        "no-reflink" or "plain" => !Workload.Shares(workload) && workload != "full",
+        "full" => workload == "full",
+        _ => workload != "full",
+    };
+
+    // A few KiB are left, so that the first or second checkpoint of a run goes around the end.
+    private static void MoveToTheEndOfTheLog(BlockDevice device)
+    {
+        using FileSystem fileSystem = FileSystem.Open(device, write: true, leaveOpen: true);
+        fileSystem.CreateFile("/mover").Dispose();
+        uint end = (uint)(fileSystem.Geometry.LogBytes / 512) - 24;
+        for (uint seconds = 0; fileSystem.Volume.Cache.Head.Block < end; seconds++)
+        {
+            fileSystem.SetAttributes("/mover", modified: new Timestamp(seconds, 0));
+            fileSystem.Flush();
+        }
+        fileSystem.DeleteFile("/mover");
+    }
+
+    private static void Fill(BlockDevice device, long leave)
+    {
+        using FileSystem fileSystem = FileSystem.Open(device, write: true, leaveOpen: true);
+        using XfsFile ballast = fileSystem.CreateFile("/" + Ballast);
+        byte[] zeros = new byte[64 << 10];
+        long offset = 0;
+        while ((long)fileSystem.Statistics.FreeBlocks * fileSystem.Geometry.BlockSize > leave + zeros.Length)
+        {
+            try
+            {
+                ballast.Write(offset, zeros);
+            }
+            catch (XfsNoSpaceException)
+            {
+                break;
+            }
+            offset += zeros.Length;
+        }
+        ballast.SetLength(Math.Max(0, ballast.Length - leave));
     }
 
     private static List<string> Findings(BlockDevice device)
@@ -68,6 +134,8 @@ internal static class CrashSubjects
         foreach (FileSystemInfo entry in new DirectoryInfo(root).EnumerateFileSystemInfos("*", SearchOption.AllDirectories))
         {
             string path = Path.GetRelativePath(root, entry.FullName);
+            if (path == Ballast)
+                continue;
             Posix.Status status = Posix.Stat(Posix.Bytes(entry.FullName));
             found.Add(path, entry.LinkTarget is not null
                 ? new ObservedEntry('l', status.Size, status.Links, Posix.LinkTarget(Posix.Bytes(entry.FullName)))

@@ -43,6 +43,12 @@ internal sealed class FileSystemTree : IWorkTree
         return data;
     }
 
+    public byte[] ReadAll(string path)
+    {
+        using XfsFile file = _fileSystem.OpenFile("/" + path);
+        return file.ReadAll();
+    }
+
     public void SetLength(string path, long length)
     {
         using XfsFile file = _fileSystem.OpenFile("/" + path, write: true);
@@ -50,6 +56,8 @@ internal sealed class FileSystemTree : IWorkTree
     }
 
     public void Rename(string from, string to) => _fileSystem.Rename("/" + from, "/" + to);
+
+    public void Exchange(string one, string other) => _fileSystem.Rename("/" + one, "/" + other, RenameMode.Exchange);
 
     public void Unlink(string path) => _fileSystem.DeleteFile("/" + path);
 
@@ -79,6 +87,13 @@ internal sealed class FileSystemTree : IWorkTree
 
     public void Flush() => _fileSystem.Flush();
 
+    public void PushTail()
+    {
+        _fileSystem.Flush();
+        lock (_fileSystem.Volume.Gate)
+            _fileSystem.Volume.Journal!.WriteBack();
+    }
+
     public Dictionary<string, ObservedEntry> Observe()
     {
         Dictionary<string, ObservedEntry> found = [];
@@ -86,6 +101,8 @@ internal sealed class FileSystemTree : IWorkTree
         while (open.TryPop(out string? folder))
             foreach (DirectoryItem item in _fileSystem.List("/" + folder))
             {
+                if (item.Name == CrashSubjects.Ballast)
+                    continue;
                 string path = folder.Length == 0 ? item.Name : $"{folder}/{item.Name}";
                 Entry entry = _fileSystem.GetEntry("/" + path);
                 if (entry.IsDirectory)

@@ -87,8 +87,7 @@ internal sealed class Model
     public void Link(string path, int inode)
     {
         (int folder, string name) = _now.Parent(path);
-        ModelDirectory directory = (ModelDirectory)_now.Nodes[folder];
-        _now = _now.With(folder, directory with { Entries = directory.Entries.SetItem(name, inode) });
+        SetEntry(folder, name, inode);
     }
 
     /// <summary>Inodes somebody has open, by handle: they outlive their names.</summary>
@@ -137,9 +136,26 @@ internal sealed class Model
         Link(to, inode);
     }
 
+    public void Exchange(string one, string other)
+    {
+        int first = _now.Find(one), second = _now.Find(other);
+        // Both parents are found before either name changes its meaning.
+        (int firstFolder, string firstName) = _now.Parent(one);
+        (int secondFolder, string secondName) = _now.Parent(other);
+        SetEntry(firstFolder, firstName, second);
+        SetEntry(secondFolder, secondName, first);
+    }
+
+    private void SetEntry(int folder, string name, int inode)
+    {
+        ModelDirectory directory = (ModelDirectory)_now.Nodes[folder];
+        _now = _now.With(folder, directory with { Entries = directory.Entries.SetItem(name, inode) });
+    }
+
     public void Write(int inode, long offset, ReadOnlySpan<byte> data)
     {
         int operation = Operations + 1;
+        OwnTail(inode, offset);
         ModelFile file = (ModelFile)_now.Nodes[inode];
         ImmutableSortedDictionary<long, ModelBlock> blocks = file.Blocks;
         long size = Math.Max(file.Size, offset + data.Length);
@@ -166,8 +182,21 @@ internal sealed class Model
         _now = _now.With(inode, file with { Blocks = blocks, Size = size });
     }
 
+    // Bytes between the old end and what comes behind it are zeroed, which gives a shared last block a copy of its own.
+    private void OwnTail(int inode, long reached)
+    {
+        ModelFile file = (ModelFile)_now.Nodes[inode];
+        if (reached <= file.Size || file.Size % BlockSize == 0
+            || !file.Blocks.TryGetValue(file.Size / BlockSize, out ModelBlock? last) || last.References == 1)
+            return;
+        last.References--;
+        ModelBlock own = new(Operations + 1, inode, last.Latest) { References = 1 };
+        _now = _now.With(inode, file with { Blocks = file.Blocks.SetItem(file.Size / BlockSize, own) });
+    }
+
     public void SetSize(int inode, long size)
     {
+        OwnTail(inode, size);
         ModelFile file = (ModelFile)_now.Nodes[inode];
         ImmutableSortedDictionary<long, ModelBlock> blocks = file.Blocks;
         if (size < file.Size)
@@ -193,6 +222,7 @@ internal sealed class Model
     /// <summary>Makes a range of a file be the blocks of another range; offsets are whole blocks, the end may be that of the source.</summary>
     public void Share(int from, long fromOffset, int to, long toOffset, long length, bool grow)
     {
+        OwnTail(to, toOffset);
         ModelFile source = (ModelFile)_now.Nodes[from], target = (ModelFile)_now.Nodes[to];
         ImmutableSortedDictionary<long, ModelBlock> blocks = target.Blocks;
         long count = (length + BlockSize - 1) / BlockSize;

@@ -12,6 +12,9 @@ internal abstract record WorkOperation
 
     /// <summary>True if everything before it, and itself, is durable when it returns.</summary>
     public virtual bool Flushes() => false;
+
+    /// <summary>What is left to do to the model if there was no room: nothing, for operations that happen as a whole.</summary>
+    public virtual void LackSpace(IWorkTree tree, Model model) { }
 }
 
 internal sealed record CreateFile(string Path) : WorkOperation
@@ -45,6 +48,18 @@ internal sealed record WriteFile(string Path, long Offset, int Length, int Seed)
     public override void Do(IWorkTree tree) => tree.Write(Path, Offset, Data);
 
     public override void Do(Model model) => model.Write(model.Now.Find(Path), Offset, Data);
+
+    // The part before the shortage has been written, the rest is as it was.
+    public override void LackSpace(IWorkTree tree, Model model)
+    {
+        int inode = model.Now.Find(Path);
+        byte[] now = tree.ReadAll(Path);
+        int written = now.AsSpan((int)Math.Min(Offset, now.Length)).CommonPrefixLength(Data);
+        if (written > 0)
+            model.Write(inode, Offset, Data.AsSpan(0, written));
+        if (!model.Read(inode).AsSpan().SequenceEqual(now))
+            throw new AssertFailedException($"{this}: lacking space it left more than a first part of itself");
+    }
 }
 
 /// <summary>Writes what another file holds: bytes that can be deduplicated later.</summary>
@@ -70,6 +85,13 @@ internal sealed record Rename(string From, string To) : WorkOperation
     public override void Do(IWorkTree tree) => tree.Rename(From, To);
 
     public override void Do(Model model) => model.Rename(From, To);
+}
+
+internal sealed record ExchangeNames(string One, string Other) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.Exchange(One, Other);
+
+    public override void Do(Model model) => model.Exchange(One, Other);
 }
 
 internal sealed record Unlink(string Path) : WorkOperation
@@ -155,6 +177,16 @@ internal sealed record FlushAll : WorkOperation
     public override void Do(Model model) { }
 }
 
+/// <summary>A flush after which everything the log knows is brought home, as when the log is half full.</summary>
+internal sealed record PushTail : WorkOperation
+{
+    public override bool Flushes() => true;
+
+    public override void Do(IWorkTree tree) => tree.PushTail();
+
+    public override void Do(Model model) { }
+}
+
 /// <summary>The calls a workload makes; paths have no leading slash.</summary>
 internal interface IWorkTree : IDisposable
 {
@@ -164,8 +196,10 @@ internal interface IWorkTree : IDisposable
     void Link(string path, string newPath);
     void Write(string path, long offset, ReadOnlySpan<byte> data);
     byte[] Read(string path, long offset, int length);
+    byte[] ReadAll(string path);
     void SetLength(string path, long length);
     void Rename(string from, string to);
+    void Exchange(string one, string other);
     void Unlink(string path);
     void RemoveDirectory(string path);
     void Clone(string from, long fromOffset, string path, long offset, long length);
@@ -174,6 +208,7 @@ internal interface IWorkTree : IDisposable
     void Write(int handle, long offset, ReadOnlySpan<byte> data);
     void Close(int handle);
     void Flush();
+    void PushTail();
 
     /// <summary>Every name with what it stands for, contents included.</summary>
     Dictionary<string, ObservedEntry> Observe();

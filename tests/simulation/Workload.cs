@@ -6,22 +6,32 @@ namespace ImageFs.Tests.Simulation;
 /// </summary>
 internal sealed class Workload
 {
-    private const int MostFiles = 40, MostDirectories = 8, MostHandles = 2;
+    private const int MostDirectories = 8, MostHandles = 2, LargeFile = 1 << 20;
 
     /// <summary>How likely each kind is, by workload.</summary>
-    private static readonly Dictionary<string, (string Kind, int Weight)[]> s_mixtures = new()
+    private static readonly Dictionary<string, (string Kind, double Weight)[]> s_mixtures = new()
     {
         ["mixed"] = [("create", 4), ("write", 8), ("overwrite", 4), ("length", 3), ("rename", 3), ("clone", 4), ("copy", 2), ("dedupe", 4),
-            ("unlink", 3), ("mkdir", 1), ("rmdir", 1), ("symlink", 1), ("link", 1), ("open", 1), ("handle", 2), ("close", 1), ("flush", 3)],
-        ["sharing"] = [("create", 2), ("write", 3), ("overwrite", 8), ("length", 2), ("clone", 8), ("copy", 3), ("dedupe", 6), ("unlink", 2), ("flush", 2)],
-        ["names"] = [("create", 8), ("write", 2), ("rename", 8), ("unlink", 6), ("mkdir", 3), ("rmdir", 3), ("symlink", 2), ("link", 3), ("flush", 2)],
-        ["data"] = [("create", 2), ("write", 8), ("overwrite", 8), ("length", 6), ("unlink", 1), ("open", 1), ("handle", 3), ("close", 1), ("flush", 3)],
+            ("unlink", 3), ("mkdir", 1), ("rmdir", 1), ("symlink", 1), ("link", 1), ("open", 1), ("handle", 2), ("close", 1), ("exchange", 1),
+            ("flush", 3), ("tail", 1)],
+        ["sharing"] = [("create", 2), ("write", 3), ("overwrite", 8), ("length", 2), ("clone", 8), ("copy", 3), ("dedupe", 6), ("unlink", 2), ("flush", 2),
+            ("tail", 0.5)],
+        ["names"] = [("create", 8), ("write", 2), ("rename", 8), ("unlink", 6), ("mkdir", 3), ("rmdir", 3), ("symlink", 2), ("link", 3), ("exchange", 2), ("flush", 2),
+            ("tail", 0.5)],
+        // Directories that outgrow the inode, then the block.
+        ["many"] = [("create", 20), ("unlink", 5), ("rename", 4), ("exchange", 1), ("mkdir", 0.2), ("symlink", 2), ("flush", 1), ("tail", 0.2)],
+        // Nothing here shares blocks or writes in pieces, so that a lack of space has a simple outcome.
+        ["full"] = [("create", 3), ("write", 8), ("overwrite", 3), ("length", 3), ("unlink", 3), ("rename", 1), ("mkdir", 1), ("rmdir", 1),
+            ("symlink", 1), ("flush", 2), ("tail", 0.5)],
+        ["data"] = [("create", 2), ("write", 8), ("overwrite", 8), ("length", 6), ("unlink", 1), ("open", 1), ("handle", 3), ("close", 1), ("flush", 3),
+            ("tail", 0.5)],
     };
 
     private readonly Random _random;
     private readonly (string Kind, double Weight)[] _weights;
     private readonly int _blockSize;
     private readonly bool _alignedMostly;
+    private readonly int _mostFiles;
     private readonly char _prefix;
     private int _nextName, _nextHandle;
 
@@ -37,9 +47,16 @@ internal sealed class Workload
             (m.Kind, m.Weight * (m.Kind is not ("create" or "write" or "flush") && _random.Next(8) == 0 ? 0 : Math.Pow(2, _random.NextDouble() * 2 - 1))))];
         _alignedMostly = _random.Next(2) == 0;
         _prefix = prefix;
+        _mostFiles = name == "many" ? 400 : 40;
     }
 
     public static IEnumerable<string> Names => s_mixtures.Keys;
+
+    /// <summary>True if it clones or dedupes.</summary>
+    public static bool Shares(string name) => s_mixtures[name].Any(m => m.Kind is "clone" or "dedupe");
+
+    /// <summary>Operations until the mixture has shown what it can do.</summary>
+    public static int Length(string name) => name == "many" ? 250 : 60;
 
     /// <summary>The next operation, one that is possible now.</summary>
     public WorkOperation Next(Model model)
@@ -67,19 +84,19 @@ internal sealed class Workload
         switch (kind)
         {
             case "create":
-                return files.Count >= MostFiles ? null : new CreateFile(NewPath(directories));
+                return files.Count >= _mostFiles ? null : new CreateFile(NewPath(directories));
             case "mkdir":
                 return directories.Count >= MostDirectories ? null : new MakeDirectory(NewPath(directories));
             case "symlink":
-                return all.Count >= 2 * MostFiles ? null : new MakeSymlink(NewPath(directories), new string('t', _random.Next(1, 200)));
+                return all.Count >= 2 * _mostFiles ? null : new MakeSymlink(NewPath(directories), new string('t', _random.Next(1, 200)));
             case "link":
-                return all.Count >= 2 * MostFiles ? null : new HardLink(Pick(files).Path, NewPath(directories));
+                return all.Count >= 2 * _mostFiles ? null : new HardLink(Pick(files).Path, NewPath(directories));
             case "write":
             {
                 (string path, _, ModelFile file) = Pick(files);
                 // Most writes touch or follow what is there; some leave a hole.
                 long offset = Place(_random.Next(3) switch { 0 => file.Size, 1 => _random.NextInt64(file.Size + 1), _ => file.Size + _random.Next(100_000) });
-                return new WriteFile(path, offset, Length(), operation);
+                return file.Size > LargeFile ? null : new WriteFile(path, offset, Length(), operation);
             }
             case "overwrite":
             {
@@ -106,8 +123,13 @@ internal sealed class Workload
             }
             case "rename":
                 return MakeRename(all, directories);
+            case "exchange":
+            {
+                string one = Pick(all).Path, other = Pick(all).Path;
+                return Inside(one, other) || Inside(other, one) ? null : new ExchangeNames(one, other);
+            }
             case "clone":
-                return MakeClone(files, directories);
+                return MakeClone(files);
             case "copy":
             {
                 (string from, _, ModelFile source) = Pick(files);
@@ -130,6 +152,8 @@ internal sealed class Workload
             }
             case "close":
                 return model.Handles.Count == 0 ? null : new CloseFile(Pick([.. model.Handles]).Key);
+            case "tail":
+                return new PushTail();
             default:
                 return new FlushAll();
         }
@@ -145,11 +169,11 @@ internal sealed class Workload
             ? Pick(targets).Path
             : NewPath([.. directories.Where(d => !Inside(d, from))]);
         return Inside(to, from) || Inside(from, to) ? null : new Rename(from, to);
-
-        static bool Inside(string path, string folder) => path == folder || path.StartsWith(folder + "/", StringComparison.Ordinal);
     }
 
-    private CloneRange? MakeClone(List<(string Path, int Inode, ModelFile File)> files, List<string> directories)
+    private static bool Inside(string path, string folder) => path == folder || path.StartsWith(folder + "/", StringComparison.Ordinal);
+
+    private CloneRange? MakeClone(List<(string Path, int Inode, ModelFile File)> files)
     {
         (string from, int source, ModelFile a) = Pick(files);
         (string to, int target, ModelFile b) = Pick(files);
