@@ -70,21 +70,23 @@ public static class Checker
         public string? Execute()
         {
             if (SuperblockFinder.Find(device, findings, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
-            LogView log = LogView.Open(device, new Geometry(Superblock.At((ReadOnlySpan<byte>)sector)), findings);
+            if (!TryLayOut(sector, out Geometry geometry)) return $"the superblock speaks of {geometry.AgCount} groups of {geometry.AgBlocks} blocks, more than can be checked";
+            LogView log = LogView.Open(device, geometry, findings);
             WasDirty = log.WasDirty;
-            Geometry geometry = log.Geometry;
+            geometry = log.Geometry;
             // The log may have changed the superblock: its counters always, its size after a growth.
             if (WasDirty && source == 0)
             {
                 log.Device.Read(0, sector);
                 if (SuperblockVerifier.VerifyLayout(sector) is Fault fault)
                     return $"the log turns the superblock into one that makes no sense ({fault})";
-                geometry = new Geometry(Superblock.At((ReadOnlySpan<byte>)sector));
+                if (!TryLayOut(sector, out geometry)) return $"the log makes the superblock speak of {geometry.AgCount} groups, more than can be checked";
             }
             Scan scan = _scan = new Scan(log.Device, geometry, log.Head, findings, cancellation) { WasDirty = WasDirty };
-            if (device.Length < geometry.DeviceBytes)
+            long stated = (long)Superblock.At((ReadOnlySpan<byte>)sector).DataBlocks.Value << geometry.BlockLog;
+            if (device.Length < stated)
             {
-                scan.Report(FindingCodes.DeviceShort, default, device.Length, geometry.DeviceBytes);
+                scan.Report(FindingCodes.DeviceShort, default, device.Length, stated);
                 scan.IsPartial = true;
             }
             if (geometry.Superblock.RealtimeBlocks != 0) scan.Report(FindingCodes.RealtimeUnchecked, default);
@@ -119,6 +121,22 @@ public static class Checker
             superblocks.CheckCounters(chunks, groups, inodes);
             new PathFinder(scan, inodes, new ForkScan(scan, walker)).NameFindings(findings);
             return null;
+        }
+
+        /// <summary>Lays out the groups. Those a hostile superblock promises far behind the end of the device are left out: each would cost memory.</summary>
+        private bool TryLayOut(byte[] sector, out Geometry geometry)
+        {
+            const uint slack = 1024, most = 1 << 22;
+            geometry = new Geometry(Superblock.At((ReadOnlySpan<byte>)sector));
+            ulong bytesOfGroup = (ulong)geometry.AgBlocks << geometry.BlockLog, present = Math.Max(1, (ulong)device.Length / bytesOfGroup);
+            if (geometry.AgCount > present + slack)
+            {
+                Superblock cut = geometry.Superblock;
+                cut.AgCount = (uint)present;
+                cut.DataBlocks = present * geometry.AgBlocks;
+                geometry = new Geometry(cut);
+            }
+            return geometry.AgCount <= most;
         }
 
         private void ForEachGroup(string phase, Action<AgNumber> action)

@@ -30,18 +30,16 @@ internal sealed class PackedList<T> where T : unmanaged
         return added;
     }
 
+    /// <summary>Makes room for exactly that many more items.</summary>
+    public void Reserve(int count)
+    {
+        if (Count + count > _items.Length) Array.Resize(ref _items, Count + count);
+    }
+
+    public void AddRange(ReadOnlySpan<T> items) => items.CopyTo(Append(items.Length));
+
     /// <summary>Forgets the items and keeps the room.</summary>
     public void Clear() => Count = 0;
-
-    /// <summary>Forgets the items behind the first <paramref name="count"/>.</summary>
-    public void Truncate(int count) => Count = Math.Min(Count, count);
-
-    /// <summary>Forgets the items and gives the room back.</summary>
-    public void Release()
-    {
-        Count = 0;
-        _items = [];
-    }
 
     // Doubling while small, then by half: the peak stays below two and a half times what is kept.
     private void Grow(int least) =>

@@ -9,7 +9,8 @@ namespace ImageFs.Fsck;
 internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders headers)
 {
     private readonly PackedList<FreeRun> _byStart = new(), _bySize = new(), _unclaimed = new();
-    private readonly PackedList<Claim> _rmaps = new();
+    private readonly PackedList<uint> _rmapLeaves = new();
+    private readonly RmapCompare _rmaps = new(scan);
     private readonly PackedList<SharedRun> _stored = new(), _derived = new();
     private readonly Overlaps _overlaps = new(scan);
 
@@ -47,7 +48,7 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
         PackedList<Claim> claims = scan.Claims.Take(ag);
         _overlaps.Find(ag, claims.Span, _unclaimed, _derived);
         if (free) CompareFree(ag, claims.Span);
-        if (g.HasRmapbt && rmap) CompareRmap(ag, claims.Span);
+        if (g.HasRmapbt && rmap) _rmaps.Compare(ag, claims, _rmapLeaves.Span);
         if (g.HasReflink && refcount) CompareRefcount(ag);
     }
 
@@ -87,8 +88,8 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
 
     private bool WalkRmap(AgNumber ag, in Agf agf, Where at, ref long treeBlocks)
     {
-        _rmaps.Clear();
-        RmapVisitor visitor = new(scan, ag, _rmaps);
+        _rmapLeaves.Clear();
+        RmapVisitor visitor = new(scan, ag, _rmapLeaves);
         walker.Walk<RmapbtTree, RmapVisitor>(ag, agf.RmapRoot, agf.RmapLevel, ref visitor);
         treeBlocks += walker.Blocks - 1;
         if (!walker.IsBroken && agf.RmapBlocks != walker.Blocks) scan.Report(FindingCodes.AgfRmapBlocks, at with { Field = "rmapblocks" }, agf.RmapBlocks, walker.Blocks);
@@ -141,53 +142,6 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
             if (claim.Start <= block && block < claim.End) return claim.ToString();
         return "nobody";
     }
-
-    private void CompareRmap(AgNumber ag, ReadOnlySpan<Claim> expected)
-    {
-        // The walker has complained already if the tree was out of order.
-        Span<Claim> found = _rmaps.Span;
-        bool sorted = true;
-        for (int i = 1; i < found.Length && sorted; i++) sorted = Claim.Compare(found[i - 1], found[i]) <= 0;
-        if (!sorted) found.Sort(static (a, b) => Claim.Compare(a, b));
-        int e = 0, f = 0;
-        while (e < expected.Length || f < found.Length)
-        {
-            int order = e == expected.Length ? 1 : f == found.Length ? -1 : Claim.Compare(expected[e], found[f]);
-            if (order == 0 && expected[e].Count == found[f].Count && expected[e].Offset == found[f].Offset)
-            {
-                e++;
-                f++;
-                continue;
-            }
-            bool sameRun = e < expected.Length && f < found.Length && expected[e].Start == found[f].Start && expected[e].Count == found[f].Count;
-            // One run, two opinions: one finding, unless the other opinion is right about somebody else.
-            if (order == 0 || sameRun && !Has(expected, e, found[f]) && !Has(found, f, expected[e]))
-            {
-                Claim want = expected[e++], have = found[f++];
-                string says = want.Count == have.Count ? have.ToString() : $"{have.Count} blocks";
-                scan.Report(FindingCodes.RmapDiffers, Place(ag, want), want.Count, want.Start, want.ToString(), says);
-            }
-            else if (order < 0)
-            {
-                Claim want = expected[e++];
-                scan.Report(FindingCodes.RmapMissing, Place(ag, want), want.Count, want.Start, want.ToString());
-            }
-            else
-            {
-                Claim have = found[f++];
-                scan.Report(FindingCodes.RmapExtra, Place(ag, have), have.Count, have.Start, have.ToString());
-            }
-        }
-    }
-
-    private static bool Has(ReadOnlySpan<Claim> claims, int from, in Claim wanted)
-    {
-        for (int i = from; i < claims.Length && claims[i].Start == wanted.Start; i++)
-            if (claims[i].Owner == wanted.Owner && claims[i].Offset == wanted.Offset && claims[i].Count == wanted.Count) return true;
-        return false;
-    }
-
-    private static Where Place(AgNumber ag, in Claim claim) => new(ag.Value, claim.Start, claim.IsInode ? claim.Owner : null);
 
     private void CompareRefcount(AgNumber ag)
     {

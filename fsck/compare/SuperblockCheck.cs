@@ -49,7 +49,12 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
             Expect("spino_align", sb.SparseInodeAlignment, cluster);
             Expect("inoalignmt", sb.InodeAlignment, chunk);
         }
-        else Expect("spino_align", sb.SparseInodeAlignment, 0);
+        else
+        {
+            Expect("spino_align", sb.SparseInodeAlignment, 0);
+            if (sb.InodeAlignment != cluster && sb.InodeAlignment != 8192u / (uint)_g.BlockSize)
+                scan.Report(FindingCodes.SbField, At(source, "inoalignmt"), sb.InodeAlignment, cluster);
+        }
         if ((sb.VersionBits & VersionBits.SectorSize) != 0)
         {
             Expect("logsectlog", sb.LogSectorLog, (ulong)System.Numerics.BitOperations.Log2(Math.Max((ushort)1, sb.LogSectorSize.Value)));
@@ -83,6 +88,8 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
         if (!Crc32c.IsValid(copy, Superblock.CrcOffset))
             scan.Report(FindingCodes.Crc(Structure.Superblock), At(ag.Value, "crc"),
                 $"found 0x{Superblock.At(copy).Crc.Value:x8}, the sector's checksum is 0x{Crc32c.Compute(copy, Superblock.CrcOffset):x8}");
+        else if (SuperblockVerifier.VerifyLayout(copy) is Fault fault)
+            scan.Report(FindingCodes.Form(Structure.Superblock), At(ag.Value, fault.Field), fault.Problem);
         foreach ((string name, string found, string expected) in SuperblockFields.Differences(copy.ToArray(), sector))
             scan.Report(FindingCodes.SbCopyDiffers, At(ag.Value, name), found, expected);
         // What copies carry of these is old or nothing at all, but never something else.
@@ -92,6 +99,7 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
         for (int i = 0; i < own.Length; i++)
             if (own[i].Inode is not (0 or ulong.MaxValue) && own[i].Inode != theirs[i].Inode)
                 scan.Report(FindingCodes.SbCopyDiffers, At(ag.Value, own[i].Name), own[i].Inode, theirs[i].Inode);
+        if (sb.QuotaFlags != 0 && sb.QuotaFlags != primary.QuotaFlags) scan.Report(FindingCodes.SbCopyDiffers, At(ag.Value, "qflags"), sb.QuotaFlags, primary.QuotaFlags);
         CheckResidue(copy, ag.Value);
     }
 

@@ -45,17 +45,18 @@ internal struct Claim(uint start, uint count, ulong owner, ulong offset)
 /// <summary>Who claims which blocks, by group; grows while the image is observed, is consumed when groups are compared.</summary>
 internal sealed class ClaimTable(Geometry geometry)
 {
-    private readonly PackedList<Claim>?[] _extents = new PackedList<Claim>?[geometry.AgCount];
+    private readonly SegmentedList<Claim>?[] _extents = new SegmentedList<Claim>?[geometry.AgCount];
     private readonly PackedList<Claim>?[] _blocks = new PackedList<Claim>?[geometry.AgCount];
+    private readonly PackedList<Claim> _all = new();
 
     /// <summary>Adds an extent of a fork, which lies in one group. Extents of a fork come in file order.</summary>
     public void Add(in Extent extent, ulong inode, bool attributeFork)
     {
         ulong flags = (attributeFork ? RmapFlags.AttributeFork : 0) | (extent.Unwritten ? RmapFlags.Unwritten : 0);
-        PackedList<Claim> list = _extents[geometry.AgOf(extent.Start).Value] ??= new PackedList<Claim>();
+        SegmentedList<Claim> list = _extents[geometry.AgOf(extent.Start).Value] ??= new SegmentedList<Claim>();
         Claim claim = new(geometry.BlockInAg(extent.Start).Value, extent.Length, inode, extent.Offset.Value | flags);
         // File order: whatever the rmapbt holds as one record is next to each other here.
-        if (list.Count > 0 && list[list.Count - 1].Continues(claim)) list[list.Count - 1].Count += extent.Length;
+        if (list.Count > 0 && list.Last.Continues(claim)) list.Last.Count += extent.Length;
         else list.Add(claim);
     }
 
@@ -63,19 +64,21 @@ internal sealed class ClaimTable(Geometry geometry)
     public void AddBlocks(AgNumber ag, uint start, uint count, ulong owner, ulong flags = 0) =>
         (_blocks[ag.Value] ??= new PackedList<Claim>()).Add(new Claim(start, count, owner, flags));
 
-    /// <summary>All claims of a group, merged and sorted as in the rmapbt. Whoever takes them is the last to see them.</summary>
+    /// <summary>All claims of a group, merged and sorted as in the rmapbt; theirs until the next call. They are forgotten here.</summary>
     public PackedList<Claim> Take(AgNumber ag)
     {
-        PackedList<Claim> all = _extents[ag.Value] ?? new PackedList<Claim>(), blocks = _blocks[ag.Value] ?? new PackedList<Claim>();
-        _extents[ag.Value] = _blocks[ag.Value] = null;
+        PackedList<Claim> blocks = _blocks[ag.Value] ?? new PackedList<Claim>();
         blocks.Span.Sort(static (a, b) => a.Owner != b.Owner ? a.Owner.CompareTo(b.Owner) : a.Offset != b.Offset ? a.Offset.CompareTo(b.Offset) : a.Start.CompareTo(b.Start));
-        int first = all.Count;
+        _all.Clear();
         foreach (ref readonly Claim block in blocks.Span)
         {
-            if (all.Count > first && all[all.Count - 1].Continues(block)) all[all.Count - 1].Count += block.Count;
-            else all.Add(block);
+            if (_all.Count > 0 && _all[_all.Count - 1].Continues(block)) _all[_all.Count - 1].Count += block.Count;
+            else _all.Add(block);
         }
-        all.Span.Sort(static (a, b) => Claim.Compare(a, b));
-        return all;
+        _extents[ag.Value]?.MoveTo(_all);
+        _extents[ag.Value] = null;
+        _blocks[ag.Value] = null;
+        _all.Span.Sort(static (a, b) => Claim.Compare(a, b));
+        return _all;
     }
 }

@@ -50,23 +50,26 @@ internal struct FreeVisitor(Scan scan, AgNumber ag, string name, bool byStart, P
     }
 }
 
-/// <summary>Takes the records of the reverse map.</summary>
-internal struct RmapVisitor(Scan scan, AgNumber ag, PackedList<Claim> claims) : ILeafVisitor
+/// <summary>Checks the records of the reverse map one by one, and remembers the leaves for the comparison.</summary>
+internal readonly struct RmapVisitor(Scan scan, AgNumber ag, PackedList<uint> leaves) : ILeafVisitor
 {
+    /// <summary>A record in machine order.</summary>
+    public static Claim Read(ReadOnlySpan<byte> record) => new(
+        BinaryPrimitives.ReadUInt32BigEndian(record), BinaryPrimitives.ReadUInt32BigEndian(record[4..]),
+        BinaryPrimitives.ReadUInt64BigEndian(record[8..]), BinaryPrimitives.ReadUInt64BigEndian(record[16..]));
+
     public void Visit(Where at, ReadOnlySpan<byte> records)
     {
+        leaves.Add(at.AgBlock!.Value);
         for (; records.Length > 0; records = records[RmapRecord.Size..])
         {
-            Claim claim = new(
-                BinaryPrimitives.ReadUInt32BigEndian(records), BinaryPrimitives.ReadUInt32BigEndian(records[4..]),
-                BinaryPrimitives.ReadUInt64BigEndian(records[8..]), BinaryPrimitives.ReadUInt64BigEndian(records[16..]));
+            Claim claim = Read(records);
             if (Judge(claim) is string problem)
                 scan.Report(FindingCodes.RmapRecord, at, claim.Count, claim.Start, claim.ToString(), problem);
-            claims.Add(claim);
         }
     }
 
-    private readonly string? Judge(in Claim claim)
+    private string? Judge(in Claim claim)
     {
         Geometry g = scan.Geometry;
         if (claim.Count == 0) return "no blocks";

@@ -138,8 +138,8 @@ internal static class SuperblockFinder
     {
         sector = null;
         group = 0;
+        if (offset > device.Length - Superblock.Size) return false;
         int length = (int)Math.Min(buffer.Length, device.Length - offset);
-        if (length < Superblock.Size) return false;
         try
         {
             device.Read(offset, buffer.AsSpan(0, length));

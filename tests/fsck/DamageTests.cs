@@ -56,6 +56,17 @@ public sealed class DamageTests
     }
 
     [TestMethod]
+    public void GroupsFarBehindTheEndOfTheImageCostNothing()
+    {
+        DamagedImage image = new("plain-4k");
+        image.Sb(0, (ref Superblock s) => { s.AgCount = uint.MaxValue; s.DataBlocks = (ulong)s.AgBlocks * uint.MaxValue; });
+        long before = GC.GetTotalAllocatedBytes();
+        FsckReport report = FsckOf.Device(image.Device);
+        CollectionAssert.Contains(report.Counts.Keys.ToArray(), FindingCodes.DeviceShort, report.Text());
+        Assert.IsLessThan(64L << 20, GC.GetTotalAllocatedBytes() - before);
+    }
+
+    [TestMethod]
     public void AReadErrorIsAFindingAndTheRestIsChecked()
     {
         DamagedImage image = new("plain-4k");

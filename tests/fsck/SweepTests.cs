@@ -3,6 +3,7 @@ using System.Diagnostics;
 using ImageFs.Devices;
 using ImageFs.Format;
 using ImageFs.Fsck;
+using ImageFs.Journal;
 using ImageFs.Tests.Fixtures;
 
 namespace ImageFs.Tests.Fsck;
@@ -94,6 +95,40 @@ public sealed class SweepTests
             if (report.Exit == FsckExit.Clean) silent++;
         }
         Console.WriteLine($"{rounds} damaged images, {silent} of them silent");
+    }
+
+    /// <summary>A log that was overwritten here and there is replayed, cut or refused; the check ends with a report all the same.</summary>
+    [TestMethod]
+    public void NoDamageToADirtyLogMakesTheCheckFail()
+    {
+        Random random = new(TestSettings.Seed);
+        Console.WriteLine(TestSettings.Replay(nameof(NoDamageToADirtyLogMakesTheCheckFail), TestSettings.Seed));
+        foreach (string name in SampleImages.Dirty)
+        {
+            DamagedImage original = new(name);
+            uint used = Math.Max(64, LogScan.Find(new LogArea(original.Device, original.Geometry), original.Geometry).Head);
+            for (int round = 0; round < 8 * TestSettings.Sweep; round++)
+            {
+                DamagedImage image = new(original.Device.Clone());
+                List<string> done = [];
+                for (int n = random.Next(1, 5); n > 0; n--)
+                {
+                    long at = image.Geometry.LogOffset + random.NextInt64(Math.Min(image.Geometry.LogBytes, used * 512L) / 4) * 4;
+                    byte[] bytes = new byte[random.Next(1, 3) * 4];
+                    random.NextBytes(bytes);
+                    done.Add($"{Convert.ToHexString(bytes)} at 0x{at:x}");
+                    image.Device.Write(at, bytes);
+                }
+                try
+                {
+                    FsckOf.Device(image.Device);
+                }
+                catch (Exception e)
+                {
+                    Assert.Fail($"{name}: {string.Join("; ", done)}{Environment.NewLine}{e}");
+                }
+            }
+        }
     }
 
     /// <summary>Whatever xfs_repair complains about, we complain about.</summary>

@@ -1,0 +1,42 @@
+namespace ImageFs.Fsck;
+
+/// <summary>A list that only grows, in segments: growing copies nothing and leaves no garbage behind.</summary>
+internal sealed class SegmentedList<T> where T : unmanaged
+{
+    private const int FirstSize = 64, LastSize = 1 << 16;
+    private readonly List<T[]> _full = [];
+    private T[] _last = [];
+    private int _used;
+
+    public int Count { get; private set; }
+
+    /// <summary>The item added last; there must be one.</summary>
+    public ref T Last => ref _last[_used - 1];
+
+    public void Add(in T item)
+    {
+        if (_used == _last.Length)
+        {
+            if (_used > 0) _full.Add(_last);
+            _last = GC.AllocateUninitializedArray<T>(_used == 0 ? FirstSize : Math.Min(LastSize, _used * 2));
+            _used = 0;
+        }
+        _last[_used++] = item;
+        Count++;
+    }
+
+    /// <summary>Appends everything to a list and forgets it, segment by segment.</summary>
+    public void MoveTo(PackedList<T> list)
+    {
+        list.Reserve(Count);
+        for (int i = 0; i < _full.Count; i++)
+        {
+            list.AddRange(_full[i]);
+            _full[i] = [];
+        }
+        list.AddRange(_last.AsSpan(0, _used));
+        _full.Clear();
+        _last = [];
+        _used = Count = 0;
+    }
+}
