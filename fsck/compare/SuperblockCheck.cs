@@ -31,7 +31,7 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
         else
         {
             ulong extents = sb.RealtimeBlocks / Math.Max(1, sb.RealtimeExtentSize);
-            Expect("rextents", sb.RealtimeExtents, extents);
+            Expect("rextents", sb.RealtimeExtents, Math.Max(1, extents));
             Expect("rextslog", sb.RealtimeExtentsLog, (ulong)System.Numerics.BitOperations.Log2(Math.Max(1, extents)));
             Expect("rbmblocks", sb.RealtimeBitmapBlocks, (extents + 8UL * (ulong)_g.BlockSize - 1) / (8UL * (ulong)_g.BlockSize));
         }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Text;
 using ImageFs.Format;
 
 namespace ImageFs.Fsck;
@@ -298,26 +299,30 @@ internal sealed partial class DirectoryScan
         return true;
     }
 
-    /// <summary>Entries with the same hash are compared by name. Runs of equal hashes are short in any directory people make.</summary>
+    /// <summary>Entries with the same hash are compared by name. There are few of them in any directory people make.</summary>
     private void FindDuplicates()
     {
-        _entries.Span.Sort();
         Span<ulong> all = _entries.Span;
+        all.Sort();
         for (int i = 1; i < all.Length; i++)
-            for (int back = 1; back <= 8 && i - back >= 0 && all[i] >> 32 == all[i - back] >> 32; back++)
+        {
+            if (all[i] >> 32 != all[i - 1] >> 32) continue;
+            HashSet<string> names = [Encoding.Latin1.GetString(NameAt((uint)all[i - 1]))];
+            for (; i < all.Length && all[i] >> 32 == all[i - 1] >> 32; i++)
             {
-                ReadOnlySpan<byte> first = NameAt((uint)all[i - back], _block), second = NameAt((uint)all[i], _other);
-                if (first.Length > 0 && first.SequenceEqual(second)) _scan.Report(FindingCodes.EntryDuplicate, _at, NameScan.Show(first));
+                ReadOnlySpan<byte> name = NameAt((uint)all[i]);
+                if (!names.Add(Encoding.Latin1.GetString(name)) && name.Length > 0) _scan.Report(FindingCodes.EntryDuplicate, _at, NameScan.Show(name));
             }
+        }
     }
 
-    private ReadOnlySpan<byte> NameAt(uint address, byte[] buffer)
+    private ReadOnlySpan<byte> NameAt(uint address)
     {
         ulong offset = (ulong)address * 8;
         ulong block = offset / (ulong)_g.DirectoryBlockSize * (ulong)_unit;
         int inside = (int)(offset % (ulong)_g.DirectoryBlockSize);
-        if (!TryLoad(block, buffer, out _, enter: false) || inside + 12 > buffer.Length) return [];
-        int length = buffer[inside + 8];
-        return inside + 9 + length <= buffer.Length ? buffer.AsSpan(inside + 9, length) : [];
+        if (!TryLoad(block, _block, out _, enter: false) || inside + 12 > _block.Length) return [];
+        int length = _block[inside + 8];
+        return inside + 9 + length <= _block.Length ? _block.AsSpan(inside + 9, length) : [];
     }
 }
