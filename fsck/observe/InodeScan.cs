@@ -190,7 +190,7 @@ internal sealed class InodeScan
         uint most = Math.Min(Extent.MaxLength, _g.AgBlocks / 2);
         fault ??= core.Has(InodeFlags2.Reflink) ? ("flags2", "the reflink flag")
             : (core.Flags2 & ~KnownFlags2) != 0 ? ("flags2", $"flags2 0x{core.RawFlags2.Value:x}")
-            : (core.Flags & (InodeFlags.ExtentSize | InodeFlags.ExtentSizeInherit)) != 0 ? ("flags", $"flags {core.Flags}")
+            : core.Flags != 0 ? ("flags", $"flags {core.Flags}")
             : core.ExtentSizeHint > most ? ("extsize", $"extsize {core.ExtentSizeHint}")
             : core.CowExtentSizeHint > most ? ("cowextsize", $"cowextsize {core.CowExtentSizeHint}")
             : null;

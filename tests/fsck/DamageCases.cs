@@ -226,6 +226,7 @@ internal static class DamageCases
         Case("free inode with a wrong number", Plain, "inode-identity", i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.Number = 1)),
         Case("free inode of version 2", Plain, "inode-identity", i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.Version = 2)),
         Case("free inode with an attribute fork", Plain, "inode-form", i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.ForkOffset = 0x80)),
+        Case("free inode with flags", Plain, "inode-form", i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.Flags = InodeFlags.Realtime)),
         Case("free inode with unknown flags2", Plain, "inode-form", i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.RawFlags2 = 1UL << 40)),
         Case("free inode with next_unlinked 0", Plain, FindingCodes.InodeNextUnlinked, i => i.Inode(i.Find(c => c.Mode == 0), (ref InodeCore c) => c.NextUnlinked = 0)),
     ];
