@@ -11,53 +11,48 @@ namespace ImageFs.Tests.Simulation;
 [TestClass]
 public sealed class CrashExplorerTests
 {
-    private const int CutsPerRun = 60, Generations = 3, Judged = 2;
+    private const int Generations = 3;
+    private static int s_cuts;
 
     public required TestContext TestContext { get; set; }
 
+    /// <summary>One test per round, so that no test takes long however many rounds are asked for.</summary>
+    public static IEnumerable<object[]> Rounds => Enumerable.Range(0, 3 * TestSettings.Sweep).Select(round => new object[] { round });
+
+    public static IEnumerable<object[]> OtherFileSystems =>
+        from round in Enumerable.Range(0, TestSettings.Sweep)
+        from subject in CrashSubjects.Names.Where(name => name != "default")
+        select new object[] { subject, round };
+
+    // 5 workloads x 3 generations x 60 cuts in each of at least three rounds: 2,700 cuts.
     [TestMethod]
-    [Timeout(60 * 60_000, CooperativeCancellation = true)]
-    public void WhateverThePowerCutLeavesIsRecoveredAndNothingFlushedIsLost()
+    [DynamicData(nameof(Rounds))]
+    public void WhateverThePowerCutLeavesIsRecoveredAndNothingFlushedIsLost(int round)
     {
-        Stopwatch time = Stopwatch.StartNew();
-        CrashExplorer explorer = new(CrashSubjects.Make("default"));
-        // 5 workloads x 3 generations x 60 cuts: three rounds are 2,700 cuts.
-        foreach (int round in Enumerable.Range(0, 3 * TestSettings.Sweep))
-            foreach (string workload in Workload.Names.Where(name => name != "full"))
-                for (int generation = 0; generation < Generations; generation++)
-                    explorer.Explore(workload, TestSettings.Seed * 1000 + round, generation, CutsPerRun, Judged);
-        Conclude(explorer, time);
-        Assert.IsGreaterThanOrEqualTo(2_000, explorer.Report.Cuts);
-        Assert.IsGreaterThan(0, explorer.Report.MoreThanFlushed, "cuts in the middle of a flush must sometimes leave more than was promised");
+        CrashReport report = Sweep("default", round, cuts: 60, judged: 2);
+        Assert.AreEqual(900, report.Cuts);
+        Assert.IsGreaterThan(0, report.MoreThanFlushed, "cuts in the middle of a flush must sometimes leave more than was promised");
     }
 
     [TestMethod]
-    [DataRow("1k")]
-    [DataRow("no-rmapbt")]
-    [DataRow("no-reflink")]
-    [DataRow("plain")]
-    [DataRow("one-group")]
-    [DataRow("end-of-log")]
-    [DataRow("small-log")]
-    [DataRow("full")]
-    [Timeout(60 * 60_000, CooperativeCancellation = true)]
-    public void SoItIsOnOtherFileSystems(string subject)
+    [DynamicData(nameof(OtherFileSystems))]
+    public void SoItIsOnOtherFileSystems(string subject, int round) => Sweep(subject, round, cuts: 15, judged: 1);
+
+    private CrashReport Sweep(string subject, int round, int cuts, int judged)
     {
         Stopwatch time = Stopwatch.StartNew();
         CrashExplorer explorer = new(CrashSubjects.Make(subject));
-        foreach (int round in Enumerable.Range(0, TestSettings.Sweep))
-            foreach (string workload in Workload.Names.Where(name => CrashSubjects.Suits(subject, name)))
-                for (int generation = 0; generation < Generations; generation++)
-                    explorer.Explore(workload, TestSettings.Seed * 1000 + round, generation, cuts: 15, judged: 1);
-        Conclude(explorer, time);
-    }
-
-    private void Conclude(CrashExplorer explorer, Stopwatch time)
-    {
-        string summary = $"sweep: {explorer.Report}\n{time.Elapsed.TotalSeconds:F0} s; more with ./test --sweep N, others with ./test --seed N";
+        foreach (string workload in Workload.Names.Where(name => CrashSubjects.Suits(subject, name)))
+            for (int generation = 0; generation < Generations; generation++)
+                explorer.Explore(workload, TestSettings.Seed * 1000 + round, generation, cuts, judged);
+        int all = Interlocked.Add(ref s_cuts, explorer.Report.Cuts);
+        // ./test shows lines that begin like this.
+        string summary = $"sweep: {subject}, round {round}, seed {TestSettings.Seed}, {time.Elapsed.TotalSeconds:F0} s: {explorer.Report}\n"
+            + $"sweep: {all} power cuts so far; more with ./test --sweep N, others with ./test --seed N";
         TestContext.DisplayMessage(MessageLevel.Informational, summary);
         Console.WriteLine(summary);
         Assert.IsEmpty(explorer.Report.Failures, string.Join("\n\n", explorer.Report.Failures));
+        return explorer.Report;
     }
 
     /// <summary>Repeats the cut in IMAGEFS_CRASH, as a failure printed it.</summary>

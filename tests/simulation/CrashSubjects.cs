@@ -14,20 +14,26 @@ internal static class CrashSubjects
 
     private const long Size = 48 << 20;
 
+    /// <summary>Options of mkfs by name; three of them differ in what happens afterwards.</summary>
+    private static readonly Dictionary<string, string[]> s_options = new()
+    {
+        ["default"] = [],
+        ["1k"] = ["-b", "size=1024"],
+        ["no-rmapbt"] = ["-m", "rmapbt=0"],
+        ["no-reflink"] = ["-m", "reflink=0"],
+        ["plain"] = ["-m", "reflink=0,rmapbt=0,finobt=0,inobtcount=0,bigtime=0", "-i", "sparse=0,nrext64=0"],
+        ["one-group"] = ["-d", "agcount=1"],
+        ["end-of-log"] = [],
+        ["small-log"] = ["-b", "size=1024"],
+        ["full"] = [],
+    };
+
+    public static IEnumerable<string> Names => s_options.Keys;
+
     /// <summary>A file system by name: the library on an image of its own making, the kernel and xfs_repair as judges where they can be had.</summary>
     public static CrashSubject Make(string name)
     {
-        string[] options = name switch
-        {
-            "1k" => ["-b", "size=1024"],
-            "no-rmapbt" => ["-m", "rmapbt=0"],
-            "no-reflink" => ["-m", "reflink=0"],
-            "plain" => ["-m", "reflink=0,rmapbt=0,finobt=0,inobtcount=0,bigtime=0", "-i", "sparse=0,nrext64=0"],
-            "one-group" => ["-d", "agcount=1"],
-            "small-log" => ["-b", "size=1024"],
-            "default" or "end-of-log" or "full" => [],
-            _ => throw new ArgumentException($"no file system is called '{name}'"),
-        };
+        string[] options = s_options[name];
         MemoryDevice device = new(Size);
         MkfsOptions wanted = MkfsOptions.Parse(options) with { SourceDate = DateTimeOffset.UnixEpoch.AddYears(50) };
         MkfsPlan plan = global::ImageFs.Mkfs.Mkfs.Plan(wanted, Size);
