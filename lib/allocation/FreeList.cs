@@ -30,7 +30,7 @@ internal static class FreeList
     {
         ref Agf agf = ref group.ModifyAgf(tx);
         uint slots = (uint)group.Geometry.AgflSlots;
-        Invariant.Holds(agf.FreeListCount < slots, "the AGFL has room");
+        if (agf.FreeListCount >= slots) throw group.Corrupt("AGFL", $"flcount is {agf.FreeListCount} of {slots} slots, and another block comes back");
         Span<BigEndian32> list = AgflHeader.Slots(tx.Modify(group.AgflBuffer));
         agf.FreeListLast = (agf.FreeListLast + 1) % slots;
         list[(int)agf.FreeListLast.Value] = block.Value;
@@ -55,7 +55,7 @@ internal static class FreeList
         // Each round may itself use blocks (an rmap record more), so the target is compared anew.
         for (int rounds = 0; group.Agf.FreeListCount < group.FreeListTarget; rounds++)
         {
-            Invariant.Holds(rounds < 64, "filling the AGFL ends");
+            if (rounds == 64) throw group.Corrupt("AGF", "filling the free list uses up the blocks it gets: the trees contradict one another");
             uint wanted = group.FreeListTarget - group.Agf.FreeListCount;
             if (!group.FreeSpace.TakeSmallest(tx, wanted, out AgBlock start, out uint length))
             {

@@ -205,7 +205,7 @@ internal sealed class FreeSpace(AllocationGroup group)
         if (joinLeft)
         {
             if (joinRight) byStart.Delete(); // the cursor stands on the right neighbour
-            byStart.Seek(Record(start, 0), SeekMode.Equal);
+            if (!byStart.Seek(Record(start, 0), SeekMode.Equal)) throw group.Corrupt("bnobt", $"the record at {start} cannot be found again: its order is wrong");
             byStart.Update(Record(start, count));
         }
         else if (joinRight)

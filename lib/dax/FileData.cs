@@ -35,7 +35,8 @@ internal sealed class FileData(Volume volume)
 
     private FileBlock BlockOf(long offset) => new((ulong)offset >> Geometry.BlockLog);
     private FileBlock BlockUp(long offset) => new(((ulong)offset + (ulong)BlockSize - 1) >> Geometry.BlockLog);
-    private long Bytes(FileBlock block) => (long)(block.Value << Geometry.BlockLog);
+    /// <summary>File offset of a block; blocks that only a lying inode maps lie at the end of all offsets.</summary>
+    private long Bytes(FileBlock block) => block.Value > (ulong)(long.MaxValue >> Geometry.BlockLog) ? long.MaxValue : (long)(block.Value << Geometry.BlockLog);
 
     /// <summary>Reads up to the end of the file; holes and unwritten blocks are zeros.</summary>
     /// <returns>Bytes read, 0 at or behind the end.</returns>
@@ -393,7 +394,8 @@ internal sealed class FileData(Volume volume)
     internal void Unmap(Transaction tx, Inode inode, in Extent run)
     {
         bool had = Map.TryUnmap(tx, inode, ForkKind.Data, run.Offset, run.End, out Extent removed);
-        Invariant.Holds(had && removed.Offset == run.Offset && removed.Length == run.Length && removed.Start == run.Start, "what is replaced is still mapped");
+        if (!had || removed.Offset != run.Offset || removed.Length != run.Length || removed.Start != run.Start)
+            throw inode.Corrupt($"{run} is to be replaced, but {removed} is mapped there: the extents are out of order");
         Drop(tx, inode, ForkKind.Data, removed);
     }
 

@@ -147,7 +147,7 @@ internal sealed class BlockMap(AllocationGroups groups)
     {
         bool hasLeft = TryFindLast(inode, kind, extent.Offset, out Extent left);
         bool hasRight = TryFind(inode, kind, extent.Offset, out Extent right);
-        Invariant.Holds((!hasLeft || left.End <= extent.Offset) && (!hasRight || right.Offset >= extent.End), "an extent is mapped into a hole");
+        if ((hasLeft && left.End > extent.Offset) || (hasRight && right.Offset < extent.End)) throw inode.Corrupt($"{extent} is to be mapped where something is mapped: the extents are out of order");
         bool joinLeft = hasLeft && left.End == extent.Offset && Touches(left, extent) && left.Length + extent.Length <= Extent.MaxLength;
         bool joinRight = hasRight && extent.End == right.Offset && Touches(extent, right)
             && extent.Length + right.Length + (joinLeft ? left.Length : 0) <= Extent.MaxLength;
@@ -174,7 +174,7 @@ internal sealed class BlockMap(AllocationGroups groups)
     private void Cut(Transaction tx, Inode inode, ForkKind kind, in Extent part)
     {
         bool found = TryFind(inode, kind, part.Offset, out Extent whole);
-        Invariant.Holds(found && whole.Offset <= part.Offset && whole.End >= part.End, "what is cut lies inside one extent");
+        if (!found || whole.Offset > part.Offset || whole.End < part.End) throw inode.Corrupt($"{part} is not found again: the extents are out of order");
         Extent rest = Slice(whole, part.End, whole.End);
         if (whole.Offset < part.Offset)
         {
