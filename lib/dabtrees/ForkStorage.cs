@@ -54,7 +54,7 @@ internal abstract class ForkStorage(AllocationGroups groups, BlockMap map, Inode
     public void RemoveBlock(Transaction tx, FileBlock at)
     {
         bool had = map.TryUnmap(tx, inode, fork, at, at + fsBlocks, out Extent removed);
-        Invariant.Holds(had && removed.Offset == at && removed.Length == fsBlocks, "a metadata block is mapped in one run");
+        if (!had || removed.Offset != at || removed.Length != fsBlocks) throw inode.Corrupt($"metadata block {at} is not mapped in one run");
         tx.Invalidate(Geometry.ByteOffset(removed.Start), Bytes);
         groups.Of(removed.Start).FreeSpace.Free(tx, Geometry.BlockInAg(removed.Start), fsBlocks);
     }
