@@ -128,6 +128,7 @@ internal static class CommandLine
         "get" => GetVerb.Build(io),
         "info" => InfoVerb.Build(io),
         "ls" => ListVerb.Build(io),
+        "manifest" => ManifestVerb.Build(io),
         "mkdir" => MakeDirectoryVerb.Build(io),
         "mv" => MoveVerb.Build(io),
         "put" => PutVerb.Build(io),
@@ -156,6 +157,7 @@ internal static class CommandLine
 
           imagefs ls [-l] [-R] IMAGE [PATH...]         list
           imagefs stat [-e] IMAGE PATH...              all about a file, -e with its extents
+          imagefs manifest IMAGE                       everything in it, one JSON object a line
           imagefs cat IMAGE PATH...                    contents to standard output
           imagefs get IMAGE PATH... HOSTDEST           files and trees out of the image
           imagefs put IMAGE HOSTPATH... DEST           files and trees into the image, - is standard input

@@ -124,17 +124,19 @@ public sealed partial class FileSystem : IDisposable
     /// <summary>The names in a directory, "." and ".." left out.</summary>
     public IReadOnlyList<DirectoryItem> List(string path)
     {
-        lock (Volume.Gate)
+        lock (Volume.Gate) return List(Resolve(path, followLink: true));
+    }
+
+    private List<DirectoryItem> List(Inode directory)
+    {
+        Volume.Cache.Trim();
+        List<DirectoryItem> items = [];
+        Directory.List(_names.Open(directory), 0, (ReadOnlySpan<byte> name, InodeNumber inode, DirectoryFileType type, long cookie) =>
         {
-            Volume.Cache.Trim();
-            List<DirectoryItem> items = [];
-            Directory.List(_names.Open(Resolve(path, followLink: true)), 0, (ReadOnlySpan<byte> name, InodeNumber inode, DirectoryFileType type, long cookie) =>
-            {
-                if (!IsDots(name)) items.Add(new DirectoryItem(name.ToArray(), inode, type));
-                return true;
-            });
-            return items;
-        }
+            if (!IsDots(name)) items.Add(new DirectoryItem(name.ToArray(), inode, type));
+            return true;
+        });
+        return items;
     }
 
     /// <summary>Opens a regular file.</summary>

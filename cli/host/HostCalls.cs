@@ -19,7 +19,8 @@ internal readonly record struct HostFile(
 }
 
 /// <summary>
-/// Files of the host with all they have on Linux: hard links, holes, owners, nanoseconds, device nodes. Other systems get
+/// Files of the host with all they have on Linux: hard links, holes, owners, nanoseconds, extended attributes, device
+/// nodes. Other systems get
 /// what .NET knows.
 /// </summary>
 internal static class HostCalls
@@ -93,23 +94,56 @@ internal static class HostCalls
         return mknod(Bytes(path), mode, device) == 0;
     }
 
-    /// <summary>Owner (only where this process may), permission bits and times; symlinks are not followed.</summary>
-    public static void SetAttributes(string path, Entry entry)
+    /// <summary>Owner (only where this process may), extended attributes, permission bits and times; symlinks are not followed.</summary>
+    /// <returns>The first attribute the host would not take, and why; null if there is none. What only root may set is left out in silence.</returns>
+    public static string? SetAttributes(string path, Entry entry, IReadOnlyList<(byte[] Name, byte[] Value)> attributes)
     {
+        string? refused = null;
         if (OperatingSystem.IsLinux())
         {
-            // Owner first: changing it clears the set-uid bit.
+            // Owner first: changing it takes the set-uid bit and capabilities away.
             if (Environment.IsPrivilegedProcess && lchown(Bytes(path), entry.Uid, entry.Gid) != 0) throw Failure(path);
+            foreach ((byte[] name, byte[] value) in attributes)
+            {
+                if (lsetxattr(Bytes(path), [.. name, 0], value, value.Length, 0) == 0) continue;
+                bool forRoot = name.AsSpan().StartsWith("trusted."u8) || name.AsSpan().StartsWith("security."u8);
+                if (Environment.IsPrivilegedProcess || !forRoot)
+                    refused ??= $"{Encoding.UTF8.GetString(name)}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}";
+            }
             if (!entry.IsSymbolicLink && chmod(Bytes(path), (uint)(entry.Mode & FileMode16.PermissionMask)) != 0) throw Failure(path);
             long[] times = [entry.Accessed.Seconds, entry.Accessed.Nanoseconds, entry.Modified.Seconds, entry.Modified.Nanoseconds];
             if (utimensat(CurrentFolder, Bytes(path), times, DoNotFollow) != 0) throw Failure(path);
-            return;
+            return refused;
         }
-        if (entry.IsSymbolicLink) return;
+        if (attributes.Count > 0) refused = "only Linux has them";
+        if (entry.IsSymbolicLink) return refused;
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, (UnixFileMode)(entry.Mode & FileMode16.PermissionMask));
         FileSystemInfo info = entry.IsDirectory ? new DirectoryInfo(path) : new FileInfo(path);
         info.LastAccessTimeUtc = entry.Accessed.ToDateTimeOffset().UtcDateTime;
         info.LastWriteTimeUtc = entry.Modified.ToDateTimeOffset().UtcDateTime;
+        return refused;
+    }
+
+    /// <summary>The extended attributes of a file that this process may see; a symlink's are its own.</summary>
+    public static IReadOnlyList<(string Name, byte[] Value)> GetAttributes(string path)
+    {
+        const int longest = 64 << 10;
+        if (!OperatingSystem.IsLinux()) return [];
+        nint needed = llistxattr(Bytes(path), null, 0);
+        // A file system without attributes answers with an error.
+        if (needed <= 0) return [];
+        byte[] names = new byte[longest], value = new byte[longest];
+        nint length = llistxattr(Bytes(path), names, names.Length);
+        List<(string, byte[])> all = [];
+        for (int at = 0; at < length;)
+        {
+            int end = at + names.AsSpan(at).IndexOf((byte)0);
+            byte[] name = names[at..(end + 1)];
+            nint size = lgetxattr(Bytes(path), name, value, value.Length);
+            if (size >= 0) all.Add((Encoding.UTF8.GetString(name.AsSpan(0, name.Length - 1)), value[..(int)size]));
+            at = end + 1;
+        }
+        return all;
     }
 
     private static byte[] Bytes(string path) => Encoding.UTF8.GetBytes(path + '\0');
@@ -139,5 +173,11 @@ internal static class HostCalls
     private static extern int chmod(byte[] path, uint mode);
     [DllImport("libc", SetLastError = true)]
     private static extern int utimensat(int folder, byte[] path, long[] times, int flags);
+    [DllImport("libc", SetLastError = true)]
+    private static extern nint llistxattr(byte[] path, byte[]? names, nint length);
+    [DllImport("libc", SetLastError = true)]
+    private static extern nint lgetxattr(byte[] path, byte[] name, byte[] value, nint length);
+    [DllImport("libc", SetLastError = true)]
+    private static extern int lsetxattr(byte[] path, byte[] name, byte[] value, nint length, int flags);
 #pragma warning restore IDE1006, SYSLIB1054
 }

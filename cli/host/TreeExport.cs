@@ -13,6 +13,7 @@ internal sealed class TreeExport(FileSystem image)
     private readonly Dictionary<InodeNumber, string> _linked = [];
     private readonly HashSet<InodeNumber> _directories = [];
     private readonly byte[] _buffer = new byte[Common.Piece];
+    private bool _refused;
 
     /// <summary>Gets a host path that was written.</summary>
     public Action<string>? Copied { get; init; }
@@ -29,15 +30,12 @@ internal sealed class TreeExport(FileSystem image)
         {
             if (at.Leaving)
             {
-                HostCalls.SetAttributes(at.Host, at.Entry);
-                Copied?.Invoke(at.Host);
+                Finish(at.Host, at.Entry);
                 continue;
             }
             if (!at.Entry.IsDirectory)
             {
-                if (!CopyLeaf(at.Path, at.Host, at.Entry)) continue;
-                HostCalls.SetAttributes(at.Host, at.Entry);
-                Copied?.Invoke(at.Host);
+                if (CopyLeaf(at.Path, at.Host, at.Entry)) Finish(at.Host, at.Entry);
                 continue;
             }
             if (!_directories.Add(at.Entry.Inode))
@@ -51,6 +49,18 @@ internal sealed class TreeExport(FileSystem image)
                 rest.Push((child, Path.Combine(at.Host, item.Name), image.GetEntry(child), false));
             }
         }
+    }
+
+    private void Finish(string host, Entry entry)
+    {
+        string? refused = HostCalls.SetAttributes(host, entry, image.GetAttributes(entry.Inode));
+        // A host that cannot keep one can keep none of its kind: once is enough.
+        if (refused is not null && !_refused)
+        {
+            Skipped?.Invoke($"'{host}' cannot have its extended attributes here ({refused}); others will be left out too");
+            _refused = true;
+        }
+        Copied?.Invoke(host);
     }
 
     private static void RequireHarmless(string name, string directory)

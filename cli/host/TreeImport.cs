@@ -4,7 +4,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace ImageFs.Cli.Host;
 
-/// <summary>Copies files and trees of the host into an image: contents with their holes, modes, owners, times, symlinks, hard links, nodes.</summary>
+/// <summary>Copies files and trees of the host into an image: contents with their holes, modes, owners, times, extended
+/// attributes, symlinks, hard links, nodes.</summary>
 /// <remarks>A directory gets its time after what is in it, because every new name changes it.</remarks>
 internal sealed class TreeImport(FileSystem image)
 {
@@ -50,6 +51,7 @@ internal sealed class TreeImport(FileSystem image)
                 continue;
             }
             if (!at.Leaving && !CopyLeaf(at.Host, at.Path, at.About)) continue;
+            CopyAttributes(at.Host, at.Path, at.About.Type);
             (uint uid, uint gid) = Owner ?? (at.About.Uid, at.About.Gid);
             image.SetAttributes(at.Path, (ushort)(at.About.Mode & FileMode16.PermissionMask), uid, gid, at.About.Accessed, at.About.Modified, followLink: false);
             Copied?.Invoke(at.Path);
@@ -77,6 +79,28 @@ internal sealed class TreeImport(FileSystem image)
         Entry? there = image.TryGetEntry(path, followLink: true);
         if (there is null) image.CreateDirectory(path);
         else if (!there.IsDirectory) throw new XfsException(Errno.ENOTDIR, $"'{path}' is in the image already and is no directory");
+    }
+
+    private void CopyAttributes(string host, string path, ushort type)
+    {
+        const string access = "system.posix_acl_access", inherited = "system.posix_acl_default";
+        IReadOnlyList<(string Name, byte[] Value)> attributes = HostCalls.GetAttributes(host);
+        // A new file may have inherited an ACL in the image, which it has not on the host.
+        if (type != FileMode16.Symlink)
+            foreach (string acl in type == FileMode16.Directory ? (string[])[access, inherited] : [access])
+                if (attributes.All(a => a.Name != acl) && image.TryGetAttribute(path, acl, followLink: false) is not null)
+                    image.RemoveAttribute(path, acl, followLink: false);
+        foreach ((string name, byte[] value) in attributes)
+        {
+            try
+            {
+                image.SetAttribute(path, name, value, followLink: false);
+            }
+            catch (XfsException why) when (why.Errno == Errno.EOPNOTSUPP)
+            {
+                Skipped?.Invoke($"'{host}': its attribute {name} is none XFS can have: left out");
+            }
+        }
     }
 
     /// <returns>False if there is nothing left to set attributes on.</returns>

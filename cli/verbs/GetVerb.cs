@@ -14,7 +14,7 @@ internal static class GetVerb
             Arity = new ArgumentArity(2, 100_000),
         };
         Option<bool> verbose = Common.Flag("-v", "say what was copied", "--verbose");
-        Command command = new("get", "Copies files and whole trees out of the image, with holes, modes, times, symlinks and hard links; owners if run by root.")
+        Command command = new("get", "Copies files and whole trees out of the image, with holes, modes, times, extended attributes, symlinks and hard links; owners if run by root.")
         {
             verbose, image, what,
         };

@@ -16,7 +16,7 @@ internal static class PutVerb
         };
         Option<string?> owner = new("--owner") { Description = "owner of everything copied, instead of the host's", HelpName = "UID:GID" };
         Option<bool> verbose = Common.Flag("-v", "say what was copied", "--verbose");
-        Command command = new("put", "Copies files and whole trees into the image, with holes, modes, owners, times, symlinks and hard links.")
+        Command command = new("put", "Copies files and whole trees into the image, with holes, modes, owners, times, extended attributes, symlinks and hard links.")
         {
             owner, verbose, image, what,
         };

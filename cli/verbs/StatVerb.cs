@@ -41,6 +41,8 @@ internal static class StatVerb
         text.WriteLine($"modified  {Time(e.Modified)}");
         text.WriteLine($"changed   {Time(e.Changed)}");
         text.WriteLine($"born      {Time(e.Created)}");
+        foreach (AttributeItem attribute in fs.ListAttributes(path, followLink: false))
+            text.WriteLine(Invariant($"attribute {attribute.Name}, {attribute.Length} bytes"));
         if (!withExtents || !e.IsRegular) return;
         using XfsFile file = fs.OpenFile(path);
         foreach (FileExtent x in file.GetExtents())

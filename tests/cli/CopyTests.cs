@@ -26,6 +26,9 @@ public sealed class CopyTests
             truncate -s 50M deep/er/est/hole; printf middle | dd of=deep/er/est/hole bs=1 seek=20000000 conv=notrunc status=none
             : > deep/nothing; touch -d '2001-02-03 04:05:06.123456789 UTC' deep/nothing empty
             chmod 1777 empty
+            # Where the host can: an old /dev/shm cannot.
+            setfattr -n user.colour -v green deep/one 2> /dev/null || :
+            setfacl -d -m u:77:rwx 'with blank' 2> /dev/null || :
             """).MustSucceed();
         using TempImage image = NewImage();
         Run("put", image.Path, tree, "/tree").Ok();
@@ -45,8 +48,11 @@ public sealed class CopyTests
         {
             HostFile file = HostCalls.Stat(folder + path.Key);
             string size = file.Type == FileMode16.Directory ? "" : $"{file.Length} bytes, {file.Links} links, ";
-            return $"{path.Key} {path.Value} {size}{file.Uid}:{file.Gid} {file.DeviceMajor}:{file.DeviceMinor} {file.Modified.UnixNanoseconds}";
+            return $"{path.Key} {path.Value} {size}{file.Uid}:{file.Gid} {Attributes(folder + path.Key)} {file.DeviceMajor}:{file.DeviceMinor} {file.Modified.UnixNanoseconds}";
         })];
+
+    private static string Attributes(string path) =>
+        string.Join(',', HostCalls.GetAttributes(path).OrderBy(a => a.Name, StringComparer.Ordinal).Select(a => $"{a.Name}={Convert.ToHexString(a.Value)}"));
 
     [TestMethod]
     public void TheKernelSeesTheTreeThatWasPut()

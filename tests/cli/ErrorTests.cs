@@ -9,7 +9,7 @@ namespace ImageFs.Tests.Cli;
 [TestClass]
 public sealed class ErrorTests
 {
-    private static readonly string[] s_verbs = ["ls", "cat", "get", "put", "mkdir", "rm", "mv", "clone", "dedupe", "stat", "info", "demo"];
+    private static readonly string[] s_verbs = ["ls", "cat", "get", "put", "mkdir", "rm", "mv", "clone", "dedupe", "stat", "info", "manifest", "demo"];
 
     [TestMethod]
     public void EveryVerbHasHelpAndTheOverviewKnowsIt()
