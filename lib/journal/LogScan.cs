@@ -54,14 +54,21 @@ public sealed class LogScan
         uint head = FindHead();
         if (!TrySeekBack(head, head, 1, out uint last, out bool wrapped))
             throw Corrupt(head, "no record before the head");
-        LogPosition position = At(head, last, wrapped);
+        uint? torn = null;
+        int dropped = 0;
+        for (; !EndsWithUnmount(head, last) && !IsWhole(last, head); dropped++)
+        {
+            if (dropped == MostBuffers) throw Corrupt(last, "more records are damaged than can have been under way");
+            torn = head = last;
+            if (!TrySeekBack(head, head, 1, out last, out wrapped)) throw Corrupt(head, "the only record is damaged");
+        }
+        LogPosition position = At(head, last, wrapped) with { TornAt = torn };
         if (position.IsClean) return position;
 
         uint tail = position.RecordedTail.Block;
-        uint? torn = TrimTornWrites(ref head, ref tail, ref last, ref wrapped);
-        if (torn is not null)
+        if (TrimTornWrites(ref head, ref tail, ref last, ref wrapped, MostBuffers - dropped))
         {
-            position = At(head, last, wrapped) with { TornAt = torn };
+            position = At(head, last, wrapped) with { TornAt = head };
             if (position.IsClean) return position;
         }
         CheckRing(position);
@@ -86,21 +93,41 @@ public sealed class LogScan
             LastLsn = new LogSequenceNumber(header.Cycle, last),
             LastRecordSize = (int)Math.Min(header.RecordSize, LogRecordHeader.MaxRecordSize),
         };
-        return EndsWithUnmount(head, last, header)
+        return EndsWithUnmount(head, last)
             ? position with { IsClean = true, Tail = new(cycle, head), RecordedTail = new(cycle, head) }
             : position;
     }
 
     /// <summary>Clean is a log whose last record reaches the head and holds one operation, an unmount; nothing else is asked.</summary>
-    private bool EndsWithUnmount(uint head, uint last, in LogRecordHeader header)
+    private bool EndsWithUnmount(uint head, uint last)
     {
-        if (header.OperationCount != 1) return false;
-        uint headers = (uint)HeaderBlocks(last, header);
-        ulong blocks = headers + Blocks(header.Length);
-        if (blocks > _size || _log.Advance(last, (uint)blocks) != head) return false;
+        LogRecordHeader header = LogRecordHeader.At(Block(last));
+        if (header.OperationCount != 1 || !ReachesTo(head, last, header, out int headers)) return false;
         Span<byte> block = stackalloc byte[LogRecordFormat.BasicBlock];
-        _log.Read(_log.Advance(last, headers), block);
+        _log.Read(_log.Advance(last, (uint)headers), block);
         return (LogOperationHeader.At(block).Flags & LogOperationHeader.Unmount) != 0;
+    }
+
+    /// <summary>
+    /// Whether a record is there completely. The last one is asked before anything in its header is believed: a header that was
+    /// half written can say anything about the tail.
+    /// </summary>
+    private bool IsWhole(uint last, uint head)
+    {
+        LogRecordHeader header = LogRecordHeader.At(Block(last));
+        if (!ReachesTo(head, last, header, out int headers) || header.Length > (uint)(headers * LogRecordHeader.BytesPerHeader)) return false;
+        byte[] record = new byte[headers * LogRecordFormat.BasicBlock + (int)Blocks(header.Length) * LogRecordFormat.BasicBlock];
+        _log.Read(last, record);
+        return header.Crc == 0 || LogRecordFormat.IsChecksumValid(record, headers);
+    }
+
+    private bool ReachesTo(uint head, uint block, in LogRecordHeader header, out int headers)
+    {
+        headers = 0;
+        if (header.RecordSize > LogRecordHeader.MaxRecordSize) return false;
+        headers = LogRecordFormat.HeaderBlocks((int)header.RecordSize.Value);
+        uint blocks = (uint)headers + Blocks(header.Length);
+        return blocks <= _size && _log.Advance(block, blocks) == head;
     }
 
     /// <summary>The ring must run from tail to head without overtaking itself, and a dirty log holds at least one record.</summary>
@@ -175,8 +202,8 @@ public sealed class LogScan
         {
             if (block < start) throw Corrupt(end, "no record header where the one before the head should be");
             if (!IsHeader(block)) continue;
-            LogRecordHeader header = HeaderAt(block);
-            return (ulong)(end - block) + extra == (ulong)HeaderBlocks(block, header) + Blocks(header.Length) ? end : block;
+            uint head = extra == 0 ? (end == _size ? 0 : end) : extra;
+            return ReachesTo(head, block, LogRecordHeader.At(Block(block)), out _) ? end : block;
         }
         return null;
     }
@@ -208,15 +235,17 @@ public sealed class LogScan
     /// Up to eight records can have been under way when the power failed. The first of them whose checksum is wrong, and
     /// everything behind it, never happened: the head moves there and the tail is what the record before it said.
     /// </summary>
-    /// <returns>Where the head was cut, or null.</returns>
-    private uint? TrimTornWrites(ref uint head, ref uint tail, ref uint last, ref bool wrapped)
+    /// <param name="count">Records to look back over.</param>
+    /// <returns>Whether the head moved.</returns>
+    private bool TrimTornWrites(ref uint head, ref uint tail, ref uint last, ref bool wrapped, int count)
     {
-        if (!TrySeekBack(head, tail, MostBuffers, out uint from, out _)) throw Corrupt(tail, "no record between tail and head");
-        if (FirstBad(from, head) is not (uint bad, _)) return null;
+        if (count == 0) return false;
+        if (!TrySeekBack(head, tail, count, out uint from, out _)) throw Corrupt(tail, "no record between tail and head");
+        if (FirstBad(from, head) is not (uint bad, _)) return false;
         if (!TrySeekBack(bad, tail, 1, out last, out wrapped)) throw Corrupt(bad, "the only record is damaged");
         head = bad;
         tail = new LogSequenceNumber(HeaderAt(last).TailLsn).Block;
-        return bad;
+        return true;
     }
 
     /// <summary>
@@ -303,11 +332,6 @@ public sealed class LogScan
         if (!header.Uuid.IsNull && header.Uuid != _uuid) throw Corrupt(block, $"belongs to file system {header.Uuid}, this one is {_uuid}");
         return header;
     }
-
-    private static int HeaderBlocks(uint block, in LogRecordHeader header) =>
-        header.RecordSize <= LogRecordHeader.MaxRecordSize
-            ? LogRecordFormat.HeaderBlocks((int)header.RecordSize.Value)
-            : throw Corrupt(block, $"record size (h_size) {header.RecordSize}, at most {LogRecordHeader.MaxRecordSize} possible");
 
     private static uint Blocks(uint bytes) => bytes / LogRecordFormat.BasicBlock + (bytes % LogRecordFormat.BasicBlock == 0 ? 0u : 1u);
 

@@ -81,7 +81,7 @@ public sealed class RecoveryCrashTests
         LogPosition whole = LogScan.Find(new LogArea(original, geometry), geometry);
         Random random = new(TestSettings.Seed);
         Console.WriteLine(TestSettings.Replay(nameof(TornRecordsAtTheHeadAreDroppedAsTheKernelDropsThem), TestSettings.Seed));
-        for (int round = 0; round < 6; round++)
+        for (int round = 0; round < 6 * TestSettings.Sweep; round++)
         {
             MemoryDevice torn = original.Clone();
             // Somewhere in the last records: garbage in a payload, or blocks that were never written.
@@ -97,8 +97,41 @@ public sealed class RecoveryCrashTests
             }
             using TempImage file = TempImage.NotYetThere();
             torn.Save(file.Path);
+            string damage = $"round {round}: {back} blocks before the head {count} are {(round % 2 == 0 ? "garbage" : "zero")}";
+            if (!KernelMounts(file.Path, out string reason))
+            {
+                // Damage that lies too far back for a write under way is damage to both of us. A last header that was half
+                // written, with a foreign UUID or a record size in the billions, stops the kernel; we take it for torn.
+                Console.WriteLine($"{damage}: {reason}");
+                try
+                {
+                    Assert.IsLessThan(whole.Head, Recovery.Replay(torn, geometry).Position.Head, damage);
+                }
+                catch (CorruptionException)
+                {
+                    // As the kernel.
+                }
+                continue;
+            }
             RecoveryResult result = DirtyImage.AssertReplayedAsTheKernelDoes(file.Path);
-            Assert.IsLessThanOrEqualTo(whole.Head, result.Position.Head, $"{back} blocks before the head {count} are damaged");
+            Assert.IsLessThanOrEqualTo(whole.Head, result.Position.Head, damage);
+        }
+    }
+
+    private static bool KernelMounts(string path, out string reason)
+    {
+        Judge.RequireKernel();
+        using TempImage copy = TempImage.CopyOf(path);
+        reason = "";
+        try
+        {
+            using KernelMount mount = KernelMount.ReadWrite(copy.Path);
+            return true;
+        }
+        catch (AssertFailedException e)
+        {
+            reason = e.Message;
+            return false;
         }
     }
 
