@@ -6,6 +6,7 @@ using ImageFs.Format;
 using ImageFs.Inodes;
 using ImageFs.Journal;
 using ImageFs.Metadata;
+using ImageFs.Recovering;
 using ImageFs.Transactions;
 
 namespace ImageFs;
@@ -95,13 +96,17 @@ internal sealed class Volume : IDisposable
             throw new CorruptionException("superblock", "byte 0", $"the file system has {geometry.DeviceBytes} bytes, the image only {device.Length}: it was truncated");
 
         RecoveryResult recovery = ImageFs.Journal.Recovery.Replay(device, geometry);
-        recovery.RequireNoPendingIntents();
+        recovery.RequireKnownIntents();
+        if (recovery.PendingIntents.Count > 0 && verdict.Level != Support.Write)
+            throw new XfsUnsupportedException($"the log holds unfinished intents, and this XFS image can only be read: {verdict.Reason}");
         geometry = recovery.Geometry;
         if (write)
         {
             if (!recovery.WasClean) recovery.View.Apply();
             LogTail.ClearStale(device, geometry, recovery.Position);
+            IntentFinisher.Finish(device, recovery);
         }
+        else IntentFinisher.FinishInMemory(recovery);
         Volume volume = new(device, ownsDevice, geometry, recovery, write, write ? "" : verdict.Reason);
         if (write && !recovery.WasClean) volume.FinishRecovery();
         return volume;

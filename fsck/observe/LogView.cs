@@ -1,6 +1,7 @@
 using ImageFs.Devices;
 using ImageFs.Format;
 using ImageFs.Journal;
+using ImageFs.Recovering;
 
 namespace ImageFs.Fsck;
 
@@ -26,7 +27,8 @@ internal readonly record struct LogView(BlockDevice Device, Geometry Geometry, L
             findings.Add(FindingCodes.LogReplayed, default, replay.Transactions);
             if (replay.PendingIntents.Count > 0)
                 findings.Add(FindingCodes.LogIntents, default, string.Join(", ", replay.PendingIntents.GroupBy(i => i.Name).Select(g => $"{g.Count()} {g.Key}")));
-            return new LogView(replay.View, replay.Geometry, head, true);
+            IntentFinisher.FinishInMemory(replay);
+            return new LogView(replay.View, replay.Geometry, replay.Position.HeadLsn, true);
         }
         catch (XfsException e)
         {

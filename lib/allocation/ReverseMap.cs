@@ -84,6 +84,27 @@ internal static class ReverseMap
         if (foundEnd > end) cursor.Insert(rest);
     }
 
+    /// <summary>Removes whoever owns blocks of a run, if anybody does: what an interrupted freeing may have left.</summary>
+    public static void RemoveAny(Transaction tx, AllocationGroup group, AgBlock start, uint length)
+    {
+        uint from = start.Value, end = from + length;
+        List<RmapRecord> over = [];
+        BtreeQuery.Range<RmapbtKind, RmapRecord, RmapKey>(group.Rmapbt, Key(from, 0, 0), Key(end - 1, ulong.MaxValue, ulong.MaxValue),
+            (in RmapRecord record) =>
+            {
+                over.Add(record);
+                return true;
+            });
+        foreach (RmapRecord record in over)
+        {
+            uint first = Math.Max(from, record.Start), last = Math.Min(end, record.Start + record.Count);
+            if (first >= last) continue;
+            ulong skipped = IgnoresOffset(record.Owner, record.Offset) ? 0 : first - record.Start;
+            FreeList.Fill(tx, group);
+            Remove(tx, group, new AgBlock(first), last - first, record.Owner, record.Offset + skipped);
+        }
+    }
+
     /// <summary>True if the run belongs to that special owner, wholly.</summary>
     public static bool IsOwnedBy(AllocationGroup group, AgBlock start, uint length, ulong owner)
     {

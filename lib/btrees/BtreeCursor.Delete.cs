@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using ImageFs.Format;
 using ImageFs.Metadata;
 using ImageFs.Transactions;
@@ -25,8 +26,12 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         else if (moved > 0) CheckBelow(key);
         _leaf.SetRecord(Modify(tx, 0), index, record);
         bool highMoved = TKind.Overlapping && TKind.Compare(TKind.HighKeyOf(record), TKind.HighKeyOf(old)) != 0;
-        if (highMoved || (moved != 0 && index == 0)) FixKeys(tx, 0);
+        if (highMoved || (index == 0 && !IsSame(key, TKind.KeyOf(old)))) FixKeys(tx, 0);
     }
+
+    // Byte by byte: keys of free extents carry a length that does not count when they are compared, but is kept in step above.
+    private static bool IsSame(in TKey left, in TKey right) =>
+        MemoryMarshal.AsBytes(new ReadOnlySpan<TKey>(in left)).SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<TKey>(in right)));
 
     /// <summary>Deletes the record under the cursor, which is on none afterwards: seek before using it again.</summary>
     public void Delete()
@@ -58,8 +63,7 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
             BtreeLayout<TKind, TRecord, TKey> layout = Layout(parent - 1), above = Layout(parent);
             int index = _way[parent].Index;
             TKey low = layout.FirstKey(block), high = TKind.Overlapping ? layout.GreatestKey(block) : default;
-            bool same = TKind.Compare(low, above.LowKey(node, index)) == 0
-                && (!TKind.Overlapping || TKind.Compare(high, above.HighKey(node, index)) == 0);
+            bool same = IsSame(low, above.LowKey(node, index)) && (!TKind.Overlapping || IsSame(high, above.HighKey(node, index)));
             if (same) return;
             Span<byte> bytes = Modify(tx, parent);
             above.SetLowKey(bytes, index, low);

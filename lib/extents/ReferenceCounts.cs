@@ -119,6 +119,13 @@ internal static class ReferenceCounts
     public static void AddStaging(Transaction tx, AllocationGroup group, AgBlock start, uint length)
     {
         FreeList.Fill(tx, group);
+        AddStagingRecord(tx, group, start, length);
+        group.FreeSpace.AddRmap(tx, start, length, RmapOwner.Cow);
+    }
+
+    /// <summary>The refcountbt's part of <see cref="AddStaging"/>.</summary>
+    public static void AddStagingRecord(Transaction tx, AllocationGroup group, AgBlock start, uint length)
+    {
         uint from = start.Value | RefcountRecord.CowFlag, end = from + length;
         Cursor cursor = new(group.Refcountbt, tx);
         List<RefcountRecord> old = [];
@@ -139,13 +146,19 @@ internal static class ReferenceCounts
             merged = Record(merged.Start, merged.Count + cursor.Current.Count, 1);
         }
         Replace(cursor, group, old, [merged]);
-        group.FreeSpace.AddRmap(tx, start, length, RmapOwner.Cow);
     }
 
     /// <summary>Ends the staging of a run, which may be part of a longer record.</summary>
     public static void RemoveStaging(Transaction tx, AllocationGroup group, AgBlock start, uint length)
     {
         FreeList.Fill(tx, group);
+        RemoveStagingRecord(tx, group, start, length);
+        group.FreeSpace.RemoveRmap(tx, start, length, RmapOwner.Cow);
+    }
+
+    /// <summary>The refcountbt's part of <see cref="RemoveStaging"/>.</summary>
+    public static void RemoveStagingRecord(Transaction tx, AllocationGroup group, AgBlock start, uint length)
+    {
         uint from = start.Value | RefcountRecord.CowFlag, end = from + length;
         Cursor cursor = new(group.Refcountbt, tx);
         if (!cursor.Seek(from, SeekMode.LessOrEqual) || cursor.Current.Start < RefcountRecord.CowFlag || cursor.Current.Start + cursor.Current.Count < end)
@@ -155,7 +168,6 @@ internal static class ReferenceCounts
         if (record.Start < from) rest.Add(Record(record.Start, from - record.Start, 1));
         if (record.Start + record.Count > end) rest.Add(Record(end, record.Start + record.Count - end, 1));
         Replace(cursor, group, [record], rest);
-        group.FreeSpace.RemoveRmap(tx, start, length, RmapOwner.Cow);
     }
 
     /// <summary>The first staged run of a group at or behind a block, if any.</summary>

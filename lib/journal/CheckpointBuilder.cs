@@ -58,6 +58,24 @@ internal sealed class CheckpointBuilder(Geometry geometry)
         BinaryPrimitives.WriteUInt32BigEndian(item[24..], creation.Generation);
     }
 
+    /// <summary>Says that an intent is finished. That of freed extents repeats them.</summary>
+    /// <remarks>EFD, RUD, CUD, BUD: the type follows that of the intent.</remarks>
+    public void AddDone(PendingIntent intent)
+    {
+        IReadOnlyList<IntentExtent> extents = intent is ExtentFreeIntent free ? free.Extents : [];
+        Span<byte> item = Add(16 + 16 * extents.Count);
+        item.Clear();
+        BinaryPrimitives.WriteUInt16LittleEndian(item, (ushort)(intent.Type + 1));
+        BinaryPrimitives.WriteUInt16LittleEndian(item[2..], 1);
+        BinaryPrimitives.WriteUInt32LittleEndian(item[4..], (uint)extents.Count);
+        BinaryPrimitives.WriteUInt64LittleEndian(item[8..], intent.Id);
+        for (int i = 0; i < extents.Count; i++)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(item[(16 + 16 * i)..], extents[i].Start.Value);
+            BinaryPrimitives.WriteUInt32LittleEndian(item[(24 + 16 * i)..], extents[i].Length);
+        }
+    }
+
     /// <summary>Says that a block is no longer what older images of it in the log say.</summary>
     public void AddCancel(long offset, int length) => AddBufferHeader(offset, length, LogBufferItem.Cancel, 1).Clear();
 

@@ -34,6 +34,7 @@ internal sealed class Journal : ITransactionSink
     private readonly List<MetadataBuffer> _logged = [];
     private readonly HashSet<(long Offset, int Length)> _cancelled = [];
     private readonly List<InodeCreation> _created = [];
+    private readonly List<PendingIntent> _done = [];
     private LogSequenceNumber? _tail;
     private long _pendingBytes;
     private uint _transactionId;
@@ -42,12 +43,14 @@ internal sealed class Journal : ITransactionSink
 
     /// <summary>A journal that goes on at a position of the log.</summary>
     /// <param name="isClean">The log ends with an unmount record: nothing need be written if nothing changes.</param>
-    public Journal(BlockDevice device, MetadataCache cache, uint cycle, uint block, bool isClean)
+    /// <param name="tail">Where the next recovery must begin although its blocks are home, because intents are not finished; usually none.</param>
+    public Journal(BlockDevice device, MetadataCache cache, uint cycle, uint block, bool isClean, LogSequenceNumber? tail = null)
     {
         _device = device;
         _cache = cache;
         _geometry = cache.Geometry;
-        _log = new LogWriter(device, _geometry, cycle, block);
+        _log = new LogWriter(device, _geometry, cycle, block, tail);
+        _tail = tail;
         _builder = new CheckpointBuilder(_geometry);
         _transactionId = 0x49460000 ^ block ^ cycle << 20;
         _dirty = !isClean;
@@ -70,7 +73,16 @@ internal sealed class Journal : ITransactionSink
     public long Checkpoints { get; private set; }
 
     /// <summary>True while committed changes are not durable.</summary>
-    public bool HasPending => _pending.Count > 0 || _cancelled.Count > 0;
+    public bool HasPending => _pending.Count > 0 || _cancelled.Count > 0 || _done.Count > 0;
+
+    /// <summary>Where the next record will lie.</summary>
+    public LogSequenceNumber Head => _log.Head;
+
+    /// <summary>While true, all transactions join one checkpoint, however large it gets.</summary>
+    public bool IsHeld { get; set; }
+
+    /// <summary>An intent in the log is finished: the next checkpoint says so.</summary>
+    public void NoteDone(PendingIntent intent) => _done.Add(intent);
 
     /// <summary>Called whenever a checkpoint has become durable: freed blocks may be reused.</summary>
     public Action? Durable { get; set; }
@@ -212,7 +224,7 @@ internal sealed class Journal : ITransactionSink
     /// <inheritdoc/>
     public void Settled()
     {
-        if (_pendingBytes > SoftLimit) Checkpoint();
+        if (_pendingBytes > SoftLimit && !IsHeld) Checkpoint();
     }
 
     /// <summary>Makes everything committed so far, and all data written before, durable.</summary>
@@ -258,6 +270,7 @@ internal sealed class Journal : ITransactionSink
                 _builder.AddBuffer(buffer);
             }
         }
+        foreach (PendingIntent intent in _done) _builder.AddDone(intent);
         _builder.SealHeader();
 
         uint needed = _log.BlocksFor(_builder.Bytes.Length, _builder.Regions.Count);
@@ -282,6 +295,7 @@ internal sealed class Journal : ITransactionSink
         _pending.Clear();
         _cancelled.Clear();
         _created.Clear();
+        _done.Clear();
         _pendingBytes = 0;
     }
 

@@ -15,6 +15,9 @@ internal sealed class LogWriter
     /// <summary>Basic blocks written without a flush; a reader's window is 4096.</summary>
     private const uint UnflushedLimit = 3000;
 
+    /// <summary>The smallest h_size a kernel can be told to use (logbsize).</summary>
+    private const uint SmallestRecordSize = 16384;
+
     private readonly BlockDevice _device;
     private readonly LogArea _area;
     private readonly Uuid _uuid;
@@ -32,19 +35,31 @@ internal sealed class LogWriter
     /// <summary>A writer that goes on at a position.</summary>
     /// <param name="cycle">Cycle of the next record.</param>
     /// <param name="block">Basic block of the next record.</param>
-    public LogWriter(BlockDevice device, Geometry geometry, uint cycle, uint block)
+    /// <param name="tail">The oldest record that must still be replayed, if any: those that follow it have its size.</param>
+    public LogWriter(BlockDevice device, Geometry geometry, uint cycle, uint block, LogSequenceNumber? tail = null)
     {
         _device = device;
         _area = new LogArea(device, geometry);
         _uuid = geometry.Uuid;
         _unit = LogRecordFormat.RoundoffUnit(geometry.Superblock);
         _recordSize = Math.Max(LogRecordHeader.DefaultRecordSize, _unit);
+        if (tail is LogSequenceNumber oldest) _recordSize = RecordSizeAt(oldest.Block);
         _headerBlocks = LogRecordFormat.HeaderBlocks(_recordSize);
         _record = new byte[_recordSize / _unit * _unit];
         _payloadLimit = _record.Length - _headerBlocks * LogRecordFormat.BasicBlock;
         Cycle = cycle;
         Block = block;
         _previous = LogRecordFormat.NoPreviousBlock;
+    }
+
+    private int RecordSizeAt(uint block)
+    {
+        Span<byte> header = stackalloc byte[LogRecordFormat.BasicBlock];
+        _area.Read(block, header);
+        uint size = LogRecordHeader.At((ReadOnlySpan<byte>)header).RecordSize;
+        if (size < Math.Max(SmallestRecordSize, (uint)_unit) || size > LogRecordHeader.MaxRecordSize)
+            throw new XfsUnsupportedException($"the log's records have a size (h_size) of {size} bytes at block {block}: nothing can be appended to them");
+        return (int)size;
     }
 
     /// <summary>Cycle of the next record.</summary>
@@ -71,7 +86,9 @@ internal sealed class LogWriter
         long ops = bytes + (regions + 2) * LogOperationHeader.Size;
         long perRecord = _payloadLimit - 2 * LogOperationHeader.Size;
         long records = ops / perRecord + 1;
-        long blocks = records * ((_record.Length + _unit - 1) / _unit * (_unit / LogRecordFormat.BasicBlock));
+        // All but the last are full; the last is padded to the unit.
+        long blocks = (records - 1) * (_record.Length / LogRecordFormat.BasicBlock)
+            + Math.Min(_record.Length, (_headerBlocks * LogRecordFormat.BasicBlock + ops - (records - 1) * perRecord + 2 * LogOperationHeader.Size + _unit - 1) / _unit * _unit) / LogRecordFormat.BasicBlock;
         return (uint)Math.Min(uint.MaxValue, blocks);
     }
 

@@ -17,7 +17,7 @@ public sealed class RecoveryResult
     public OverlayDevice View { get; }
 
     /// <summary>Head and tail of the log.</summary>
-    public LogPosition Position { get; }
+    public LogPosition Position { get; internal set; }
 
     /// <summary>Sizes after the replay: differs from before where the file system was grown.</summary>
     public Geometry Geometry { get; internal set; }
@@ -41,12 +41,14 @@ public sealed class RecoveryResult
     /// <summary>Work that was promised in the log and not done, oldest first. The image is consistent only once it is finished.</summary>
     public IReadOnlyList<PendingIntent> PendingIntents { get; internal set; } = [];
 
-    /// <summary>Refuses an image whose log promises work that is not finished here.</summary>
-    /// <exception cref="XfsUnsupportedException">Names the kinds of intents and how many there are of each.</exception>
-    public void RequireNoPendingIntents()
+    /// <summary>Refuses an image whose log promises work that cannot be finished here.</summary>
+    /// <exception cref="XfsUnsupportedException">Names the kinds of these intents and how many there are of each.</exception>
+    public void RequireKnownIntents()
     {
-        if (PendingIntents.Count == 0) return;
-        string kinds = string.Join(", ", PendingIntents.GroupBy(i => i.Name).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => $"{g.Count()} {g.Key}"));
-        throw new XfsUnsupportedException($"the log holds unfinished intents ({kinds}); mount the image once with a kernel");
+        PendingIntent[] unknown = [.. PendingIntents.Where(i => i.Type is not (LogItemType.ExtentFreeIntent or LogItemType.RmapIntent
+            or LogItemType.RefcountIntent or LogItemType.BmapIntent))];
+        if (unknown.Length == 0) return;
+        string kinds = string.Join(", ", unknown.GroupBy(i => i.Name).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => $"{g.Count()} {g.Key}"));
+        throw new XfsUnsupportedException($"the log holds intents that cannot be finished here ({kinds}); mount the image once with a kernel");
     }
 }

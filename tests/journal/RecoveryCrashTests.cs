@@ -159,11 +159,6 @@ public sealed class RecoveryCrashTests
             using DirtyImage image = DirtyImage.Make(Size, mkfs, workload, flushLog: random.Next(2) == 0);
             RecoveryResult result = image.AssertReplayedAsTheKernelDoes();
             foreach (PendingIntent intent in result.PendingIntents) intents[intent.Name] = intents.GetValueOrDefault(intent.Name) + 1;
-            if (result.PendingIntents.Count > 0)
-            {
-                XfsUnsupportedException refusal = Assert.ThrowsExactly<XfsUnsupportedException>(result.RequireNoPendingIntents);
-                StringAssert.Contains(refusal.Message, result.PendingIntents[0].Name);
-            }
         }
         Console.WriteLine("unfinished intents: " + string.Join(", ", intents.Select(i => $"{i.Value} {i.Key}")));
     }
