@@ -166,6 +166,19 @@ public sealed partial class FileSystem
         });
     }
 
+    private static AttributeKey Capability => new(AttributeFlags.Secure, "capability"u8);
+
+    /// <summary>Takes a file's capabilities away: its contents or its owner change.</summary>
+    internal void DropCapability(Inode inode)
+    {
+        if (inode.Core.ForkOffset == 0 || !ExtendedAttributes.Exists(Volume, inode, Capability)) return;
+        Volume.Run(tx =>
+        {
+            ExtendedAttributes.Remove(tx, Volume, inode, Capability);
+            StampChange(tx, inode);
+        });
+    }
+
     private static bool IsDefaultAcl(in AttributeKey key) => key.Name.SequenceEqual(AttributeFormat.DefaultAcl);
 
     /// <summary>Only files and directories have user.* attributes; on others anybody could fill the disk with them.</summary>

@@ -277,7 +277,10 @@ public sealed partial class FileSystem : IDisposable
         lock (Volume.Gate) return Encoding.UTF8.GetString(_names.ReadTarget(Resolve(path, followLink: false)));
     }
 
-    /// <summary>Changes permission bits, owner or times; null leaves a value as it is.</summary>
+    /// <summary>
+    /// Changes permission bits, owner or times; null leaves a value as it is. An access ACL follows the permission bits. A new
+    /// owner of anything but a directory costs it set-user-id, set-group-id (where the group may execute) and capabilities.
+    /// </summary>
     public void SetAttributes(string path, ushort? mode = null, uint? uid = null, uint? gid = null,
         Timestamp? accessed = null, Timestamp? modified = null, bool followLink = true)
     {
@@ -296,6 +299,12 @@ public sealed partial class FileSystem : IDisposable
                 }
                 if (uid is uint user) core.Uid = user;
                 if (gid is uint group) core.Gid = group;
+                if ((uid ?? gid) is not null && !core.IsDirectory)
+                {
+                    const ushort groupExecute = 0b001_000;
+                    if (mode is null) core.Mode = (ushort)(core.Mode & ~(FileMode16.SetUid | ((core.Mode & groupExecute) != 0 ? FileMode16.SetGid : 0)));
+                    ExtendedAttributes.Remove(tx, Volume, inode, Capability);
+                }
                 if (accessed is Timestamp a) core.AccessTime = a.Encode(big);
                 if (modified is Timestamp m) core.ModifyTime = m.Encode(big);
                 core.ChangeTime = Volume.Clock().Encode(big);

@@ -114,14 +114,14 @@ public sealed class XfsFile : IDisposable
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        lock (Volume.Gate) _fileSystem.Files.Write(Writable(), offset, data);
+        lock (Volume.Gate) _fileSystem.Files.Write(Changed(data.Length > 0), offset, data);
     }
 
     /// <summary>Grows the file with zeros or cuts it off.</summary>
     public void SetLength(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        lock (Volume.Gate) _fileSystem.Files.SetLength(Writable(), length);
+        lock (Volume.Gate) _fileSystem.Files.SetLength(Changed(true), length);
     }
 
     /// <summary>Lets a range of this file share the blocks of a range of another one, or of itself (FICLONERANGE).</summary>
@@ -133,7 +133,7 @@ public sealed class XfsFile : IDisposable
     public void CloneRange(XfsFile source, long sourceOffset, long offset, long length, CancellationToken cancellation = default)
     {
         RequireSameVolume(source);
-        lock (Volume.Gate) _fileSystem.Remapper.Clone(source.Checked(), sourceOffset, Writable(), offset, length, cancellation);
+        lock (Volume.Gate) _fileSystem.Remapper.Clone(source.Checked(), sourceOffset, Changed(true), offset, length, cancellation);
     }
 
     /// <summary>Compares a range of this file with one of another, byte by byte, and shares the blocks if they are equal.</summary>
@@ -234,6 +234,14 @@ public sealed class XfsFile : IDisposable
     {
         OpenInode inode = Checked();
         if (!CanWrite) throw new XfsException(Errno.EBADF, "the file was opened for reading only");
+        return inode;
+    }
+
+    /// <summary>The file, about to get other contents: nobody shall run them with capabilities that were meant for the old ones.</summary>
+    private OpenInode Changed(bool changes)
+    {
+        OpenInode inode = Writable();
+        if (changes) _fileSystem.DropCapability(inode.Inode);
         return inode;
     }
 

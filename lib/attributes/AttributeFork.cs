@@ -9,7 +9,7 @@ namespace ImageFs.Attributes;
 
 // The literal area of an inode holds both forks: the data fork from its start, the attribute fork from forkoff on. The
 // boundary moves down while attributes inside the inode grow, as long as the data fork keeps what it holds and a btree root
-// of three children; it never moves up before the last attribute goes.
+// of three children. It moves up when they leave for a leaf, to the usual place at most, and when the last one goes.
 
 /// <summary>Where the attribute fork begins: made, moved and dropped by the kernel's rules.</summary>
 internal static class AttributeFork
@@ -127,6 +127,17 @@ internal static class AttributeFork
         core.ForkOffset = (byte)offset;
         core.AttributeFormat = ForkFormat.Local;
         contents.CopyTo(bytes[(InodeCore.Size + offset * 8)..]);
+    }
+
+    /// <summary>Turns a short form into a fork that maps nothing yet; what it had beyond the usual size goes to the data fork.</summary>
+    public static void SetEmpty(Transaction tx, Inode inode)
+    {
+        Span<byte> bytes = inode.ModifyBytes(tx);
+        ref InodeCore core = ref InodeCore.At(bytes);
+        bytes[(InodeCore.Size + core.ForkOffset * 8)..].Clear();
+        // Not where pointers of a btree root would have to move.
+        if (core.Format is not (ForkFormat.Device or ForkFormat.Btree)) core.ForkOffset = Math.Max(core.ForkOffset, (byte)UsualOffset);
+        core.AttributeFormat = ForkFormat.Extents;
     }
 
     /// <summary>Takes the attribute fork, which is empty, away; the data fork gets its bytes. Not where that would not be legal.</summary>

@@ -23,6 +23,14 @@ internal sealed class AttributeStorage(Volume volume, Inode inode) : ForkStorage
     public Volume Volume => volume;
     public new Inode Inode => base.Inode;
 
+    /// <summary>Where a block of the fork lies on the device.</summary>
+    public bool TryBlock(FileBlock at, out long device)
+    {
+        bool mapped = Map.TryFind(Inode, ForkKind.Attribute, at, out Extent extent) && extent.Offset <= at;
+        device = mapped ? Geometry.ByteOffset(extent.Start + (at - extent.Offset)) : 0;
+        return mapped;
+    }
+
     /// <summary>
     /// Writes a value into new blocks. They are not logged: the bytes are on the device before the transaction that maps
     /// them, and free for everybody until then.
@@ -105,8 +113,7 @@ internal sealed class AttributeStorage(Volume volume, Inode inode) : ForkStorage
     private bool TryReadValueBlock(FileBlock at, Span<byte> bytes, out Fault? fault)
     {
         fault = null;
-        if (!Map.TryFind(Inode, ForkKind.Attribute, at, out Extent extent) || extent.Offset > at) return false;
-        long device = Geometry.ByteOffset(extent.Start + (at - extent.Offset));
+        if (!TryBlock(at, out long device)) return false;
         volume.Data.Read(device, bytes);
         fault = BlockVerifier.Verify(BlockKind.AttrRemote, bytes, Geometry, device);
         return true;
@@ -122,10 +129,11 @@ internal sealed class AttributeStorage(Volume volume, Inode inode) : ForkStorage
     }
 
     /// <summary>
-    /// Frees what a value that was being made or removed when the power went still has: blocks of its range that carry its
-    /// bytes. The range may have been given to somebody else in part.
+    /// Frees what a value that was being made or removed when the power went still has. Part of its range may have been given
+    /// to a block of the tree or to another value since.
     /// </summary>
-    public void RemoveLeftovers(Transaction tx, in RemoteValue remote)
+    /// <param name="others">Values that are whole.</param>
+    public void RemoveLeftovers(Transaction tx, in RemoteValue remote, List<RemoteValue> others)
     {
         if (remote.Start.Value == 0 || remote.Length > AttributeFormat.MaxValue) return;
         uint blocks = AttributeFormat.RemoteBlocks(remote.Length, Geometry.BlockSize);
@@ -133,9 +141,9 @@ internal sealed class AttributeStorage(Volume volume, Inode inode) : ForkStorage
         for (uint i = 0; i < blocks; i++)
         {
             FileBlock at = remote.Start + i;
+            if (others.Exists(o => at >= o.Start && at < o.Start + AttributeFormat.RemoteBlocks(o.Length, Geometry.BlockSize))) continue;
             if (!TryReadValueBlock(at, bytes, out Fault? fault) || fault is not null) continue;
-            ref readonly RemoteHeader header = ref RemoteHeader.At((ReadOnlySpan<byte>)bytes);
-            if (header.Owner != Number.Value || header.Offset != i * (uint)(Geometry.BlockSize - RemoteHeader.Size)) continue;
+            if (RemoteHeader.At((ReadOnlySpan<byte>)bytes).Owner != Number.Value) continue;
             Map.TryUnmap(tx, Inode, ForkKind.Attribute, at, at + 1, out Extent removed);
             Groups.Of(removed.Start).FreeSpace.Free(tx, Geometry.BlockInAg(removed.Start), removed.Length);
         }

@@ -25,7 +25,23 @@ internal readonly ref struct AttributeTree
     /// <summary>Turns an empty fork into a leaf without entries.</summary>
     public static void Create(Transaction tx, AttributeStorage fork)
     {
-        MetadataBuffer buffer = fork.AddBlock(tx, default, BlockKind.DaBlock);
+        Format(tx, fork, fork.AddBlock(tx, default, BlockKind.DaBlock));
+    }
+
+    /// <summary>
+    /// Makes the root a leaf without entries, whatever was there: before the blocks of a large fork are freed a few at a time,
+    /// so that whoever goes on after a crash follows no pointer to a block that is gone.
+    /// </summary>
+    public static void Forget(Transaction tx, AttributeStorage fork)
+    {
+        if (!fork.TryBlock(default, out long device)) return;
+        int length = fork.Geometry.BlockSize;
+        tx.Invalidate(device, length);
+        Format(tx, fork, tx.Create(device, length, BlockKind.DaBlock));
+    }
+
+    private static void Format(Transaction tx, AttributeStorage fork, MetadataBuffer buffer)
+    {
         Span<byte> leaf = tx.Modify(buffer);
         ref DaBlockHeader header = ref DaBlockHeader.At(leaf);
         header.Magic = DirectoryMagic.AttrLeaf;
@@ -40,8 +56,10 @@ internal readonly ref struct AttributeTree
     /// where its hash belongs.
     /// </summary>
     /// <param name="incomplete">Looks for one that a crash left half made.</param>
-    private bool TryFind(in AttributeKey key, bool incomplete, ref DaPath path, out int slot)
+    /// <param name="leftover">True if one of the other kind was passed on the way.</param>
+    private bool TryFind(in AttributeKey key, bool incomplete, ref DaPath path, out int slot, out bool leftover)
     {
+        leftover = false;
         _tree.Seek(key.Hash, ref path);
         FileBlock mark = path.Leaf.Block;
         for (int steps = 1; ; steps++)
@@ -51,8 +69,9 @@ internal readonly ref struct AttributeTree
             for (slot = AttributeLeaf.LowerBound(entries, key.Hash); slot < entries.Length && entries[slot].Hash == key.Hash; slot++)
             {
                 ref readonly AttributeLeafEntry entry = ref entries[slot];
-                if (entry.IsIncomplete == incomplete && key.Matches(entry.Flags, AttributeLeaf.Name(leaf, entry), entry.IsLocal ? AttributeLeaf.Value(leaf, entry) : []))
-                    return true;
+                if (!key.Matches(entry.Flags, AttributeLeaf.Name(leaf, entry), entry.IsLocal ? AttributeLeaf.Value(leaf, entry) : [])) continue;
+                if (entry.IsIncomplete == incomplete) return true;
+                leftover = true;
             }
             if (slot < entries.Length || !_tree.TryMoveNext(ref path)) break;
             // Equal hashes go on to the right, for as long as it takes, but never back to where we were.
@@ -67,7 +86,7 @@ internal readonly ref struct AttributeTree
     public bool TryGet(in AttributeKey key, out byte[] value)
     {
         DaPath path = default;
-        bool found = TryFind(key, incomplete: false, ref path, out int slot);
+        bool found = TryFind(key, incomplete: false, ref path, out int slot, out _);
         value = found ? ValueOf(path.Leaf.Buffer.Data, slot) : [];
         return found;
     }
@@ -75,7 +94,7 @@ internal readonly ref struct AttributeTree
     public bool Exists(in AttributeKey key)
     {
         DaPath path = default;
-        return TryFind(key, incomplete: false, ref path, out _);
+        return TryFind(key, incomplete: false, ref path, out _, out _);
     }
 
     private byte[] ValueOf(ReadOnlySpan<byte> leaf, int slot)
@@ -85,7 +104,16 @@ internal readonly ref struct AttributeTree
     }
 
     /// <summary>Shows every attribute in order of hashes, those left half made left out.</summary>
-    public void List(AttributeVisitor visit)
+    public void List(AttributeVisitor visit) => Walk((leaf, in entry) =>
+    {
+        if (entry.IsIncomplete) return true;
+        uint length = entry.IsLocal ? (uint)AttributeLeaf.Value(leaf, entry).Length : AttributeLeaf.Remote(leaf, entry).Length;
+        return visit(entry.Flags & AttributeFlags.Namespaces, AttributeLeaf.Name(leaf, entry), length);
+    });
+
+    private delegate bool EntryVisitor(ReadOnlySpan<byte> leaf, in AttributeLeafEntry entry);
+
+    private void Walk(EntryVisitor visit)
     {
         DaPath path = default;
         _tree.Seek(0, ref path);
@@ -94,11 +122,7 @@ internal readonly ref struct AttributeTree
         {
             ReadOnlySpan<byte> leaf = path.Leaf.Buffer.Data;
             foreach (ref readonly AttributeLeafEntry entry in AttributeLeaf.Entries(leaf))
-            {
-                if (entry.IsIncomplete) continue;
-                uint length = entry.IsLocal ? (uint)AttributeLeaf.Value(leaf, entry).Length : AttributeLeaf.Remote(leaf, entry).Length;
-                if (!visit(entry.Flags & AttributeFlags.Namespaces, AttributeLeaf.Name(leaf, entry), length)) return;
-            }
+                if (!visit(leaf, entry)) return;
             if (!_tree.TryMoveNext(ref path)) return;
             if (path.Leaf.Block == mark) throw _fork.Corrupt($"leaves are linked in a circle at block {mark}");
             if (BitOperations.IsPow2(steps)) mark = path.Leaf.Block;
@@ -108,9 +132,13 @@ internal readonly ref struct AttributeTree
     /// <summary>Makes or replaces an attribute.</summary>
     public void Set(Transaction tx, in AttributeKey key, ReadOnlySpan<byte> value)
     {
-        RemoveIncomplete(tx, key);
         DaPath path = default;
-        bool replace = TryFind(key, incomplete: false, ref path, out int slot);
+        bool replace = TryFind(key, incomplete: false, ref path, out int slot, out bool leftover);
+        if (leftover)
+        {
+            while (Remove(tx, key, incomplete: true)) { }
+            replace = TryFind(key, incomplete: false, ref path, out slot, out _);
+        }
         bool isLocal = AttributeFormat.IsLocal(key.Name.Length, value.Length, _fork.Geometry.BlockSize);
         if (replace)
         {
@@ -141,16 +169,11 @@ internal readonly ref struct AttributeTree
     public bool Remove(Transaction tx, in AttributeKey key, bool incomplete = false)
     {
         DaPath path = default;
-        if (!TryFind(key, incomplete, ref path, out int slot)) return false;
+        if (!TryFind(key, incomplete, ref path, out int slot, out _)) return false;
         RemoveEntry(tx, path.Leaf.Buffer, slot);
         if (AttributeLeafHeader.At(path.Leaf.Buffer.Data).Count != 0) _tree.FixHashes(tx, ref path);
         _tree.Shrink(tx, ref path);
         return true;
-    }
-
-    private void RemoveIncomplete(Transaction tx, in AttributeKey key)
-    {
-        while (Remove(tx, key, incomplete: true)) { }
     }
 
     private void RemoveEntry(Transaction tx, MetadataBuffer buffer, int slot)
@@ -161,9 +184,21 @@ internal readonly ref struct AttributeTree
         if (!entry.IsLocal)
         {
             RemoteValue remote = AttributeLeaf.Remote(leaf, entry);
-            if (entry.IsIncomplete) _fork.RemoveLeftovers(tx, remote); else _fork.RemoveValue(tx, remote);
+            if (entry.IsIncomplete) _fork.RemoveLeftovers(tx, remote, RemoteValues()); else _fork.RemoveValue(tx, remote);
         }
         AttributeLeaf.Remove(tx.Modify(buffer), slot);
+    }
+
+    /// <summary>Where the values of all attributes lie that have blocks for them.</summary>
+    private List<RemoteValue> RemoteValues()
+    {
+        List<RemoteValue> values = [];
+        Walk((leaf, in entry) =>
+        {
+            if (!entry.IsLocal && !entry.IsIncomplete) values.Add(AttributeLeaf.Remote(leaf, entry));
+            return true;
+        });
+        return values;
     }
 
     private void CheckSound(MetadataBuffer buffer)

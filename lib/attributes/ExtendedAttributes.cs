@@ -64,7 +64,8 @@ internal static class ExtendedAttributes
             throw mode == AttributeMode.Create ? new XfsException(Errno.EEXIST, $"inode {inode.Number} has that attribute already") : Missing(inode);
 
         AttributeStorage fork = new(volume, inode);
-        if (inode.Core.ForkOffset == 0) AttributeFork.Create(tx, fork, AttributeFormat.ShortHeader + AttributeFormat.ShortEntry(key.Name.Length, value.Length));
+        // Of a value too long for the inode the kernel counts the lowest byte of the length, and we put the fork where it does.
+        if (inode.Core.ForkOffset == 0) AttributeFork.Create(tx, fork, AttributeFormat.ShortHeader + AttributeFormat.ShortEntry(key.Name.Length, (byte)value.Length));
         if (IsShort(inode))
         {
             if (ShortAttributes.TrySet(tx, fork, key, value)) return;

@@ -167,7 +167,7 @@ public sealed class PosixAcl
         {
             Span<byte> at = value.AsSpan(DiskHeader + i * DiskEntry, DiskEntry);
             BinaryPrimitives.WriteUInt32BigEndian(at, (uint)Entries[i].Tag);
-            BinaryPrimitives.WriteUInt32BigEndian(at[4..], Entries[i].Id);
+            BinaryPrimitives.WriteUInt32BigEndian(at[4..], Entries[i].HasId ? Entries[i].Id : NoId);
             BinaryPrimitives.WriteUInt16BigEndian(at[8..], Entries[i].Permissions);
         }
         return value;

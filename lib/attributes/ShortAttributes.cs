@@ -161,7 +161,7 @@ internal static class ShortAttributes
         AttributeFork.SetLocal(tx, fork.Inode, offset, bytes);
     }
 
-    /// <summary>Moves everything into a leaf; the fork keeps its size.</summary>
+    /// <summary>Moves everything into a leaf; a fork that is larger than usual gets the usual size.</summary>
     public static void BecomeTree(Transaction tx, AttributeStorage fork)
     {
         byte[] copy = fork.Inode.Fork(ForkKind.Attribute).ToArray();
@@ -171,8 +171,7 @@ internal static class ShortAttributes
         while (reader.TryNext()) { }
         int size = reader.Size;
 
-        fork.Inode.ModifyFork(tx, ForkKind.Attribute).Clear();
-        fork.Inode.SetFormat(tx, ForkKind.Attribute, ForkFormat.Extents);
+        AttributeFork.SetEmpty(tx, fork.Inode);
         AttributeTree.Create(tx, fork);
         if (!any) return;
         AttributeTree tree = new(fork);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using ImageFs.Allocation;
+using ImageFs.Attributes;
 using ImageFs.Extents;
 using ImageFs.Format;
 using ImageFs.Inodes;
@@ -423,7 +424,7 @@ internal sealed class FileData(Volume volume)
     public void Inactivate(Inode inode)
     {
         FreeRange(inode, ForkKind.Data, default, new FileBlock(FileBlock.Limit));
-        if (inode.Core.ForkOffset != 0) FreeRange(inode, ForkKind.Attribute, default, new FileBlock(FileBlock.Limit));
+        if (inode.Core.ForkOffset != 0) FreeAttributes(inode);
         volume.Run(tx =>
         {
             volume.Unlinked.Remove(tx, inode);
@@ -446,6 +447,26 @@ internal sealed class FileData(Volume volume)
             bytes[InodeCore.Size..].Clear();
             volume.InodeAllocator.Free(tx, inode.Number);
         });
+    }
+
+    /// <summary>
+    /// Frees the attribute fork from its end, so that its root goes last. What a crash in between leaves is a fork without
+    /// attributes and with blocks nobody refers to, which the next recovery, ours or the kernel's, goes on freeing.
+    /// </summary>
+    private void FreeAttributes(Inode inode)
+    {
+        const ForkKind kind = ForkKind.Attribute;
+        FileBlock end = new(FileBlock.Limit);
+        if (inode.ExtentCount(kind) > ExtentsPerTransaction) volume.Run(tx => AttributeTree.Forget(tx, new AttributeStorage(volume, inode)));
+        while (Map.TryFindLast(inode, kind, end, out _))
+            volume.Run(tx =>
+            {
+                for (int i = 0; i < ExtentsPerTransaction && Map.TryFindLast(inode, kind, end, out Extent last); i++)
+                {
+                    Map.TryUnmap(tx, inode, kind, last.Offset, last.End, out Extent removed);
+                    Drop(tx, inode, kind, removed);
+                }
+            });
     }
 
     private FsBlock NearInode(Inode inode) => Geometry.Join(Geometry.AgOf(inode.Number), Geometry.BlockOf(Geometry.InodeInAg(inode.Number)));

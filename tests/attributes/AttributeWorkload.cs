@@ -76,6 +76,9 @@ internal sealed class AttributeWorkload(int seed, IReadOnlyList<string> paths)
     /// <summary>Longest value.</summary>
     public int MaxValue { get; set; } = AttributeFormat.MaxValue;
 
+    /// <summary>Leaves out failing calls that do not leave everything as it was in the kernel.</summary>
+    public bool LikeTheKernel { get; init; }
+
     /// <summary>How many of 100 steps remove.</summary>
     public int Removals { get; set; } = 30;
 
@@ -110,6 +113,8 @@ internal sealed class AttributeWorkload(int seed, IReadOnlyList<string> paths)
         string text = TreeListing.Escape(name);
         bool exists = have.TryGetValue(text, out byte[]? old);
         AttributeMode mode = (AttributeMode)_random.Next(3);
+        // The kernel makes the fork before it finds that there is nothing to replace.
+        if (LikeTheKernel && have.Count == 0) mode = AttributeMode.Either;
         byte[] value = new byte[old is not null && _random.Next(4) == 0 ? old.Length : NewLength()];
         _random.NextBytes(value);
         int error = mode == AttributeMode.Create && exists ? Errno.EEXIST : mode == AttributeMode.Replace && !exists ? Errno.ENODATA : 0;

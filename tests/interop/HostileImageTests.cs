@@ -62,6 +62,14 @@ public sealed class HostileImageTests
             }
             foreach (DirectoryItem item in fs.List("/"))
             {
+                string path = "/" + item.Name;
+                for (int i = 0; i < 3; i++)
+                {
+                    string name = $"trusted.new{i}";
+                    byte[] value = new byte[i * 2500 + 10];
+                    Allow(() => fs.SetAttribute(path, name, value, followLink: false));
+                }
+                Allow(() => fs.RemoveAttribute(path, "trusted.new0", followLink: false));
                 Allow(() =>
                 {
                     if (item.Type == DirectoryFileType.Directory) fs.DeleteDirectory("/" + item.Name, recursive: true);
@@ -81,6 +89,10 @@ public sealed class HostileImageTests
             {
                 string child = path.TrimEnd('/') + "/" + item.Name;
                 Entry entry = fs.GetEntry(child);
+                Allow(() =>
+                {
+                    foreach (AttributeItem item in fs.ListAttributes(child, followLink: false)) fs.TryGetAttribute(child, item.Name, followLink: false);
+                });
                 if (entry.IsSymbolicLink) fs.ReadLink(child);
                 if (entry.IsDirectory) Walk(fs, child, depth + 1);
                 if (!entry.IsRegular) return;
