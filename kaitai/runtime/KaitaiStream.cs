@@ -12,6 +12,8 @@ public partial class KaitaiStream : BinaryReader
     // Up to 64 bits are asked for at once; what is left of the last byte waits here, in its low bits for big-endian order.
     private ulong _bits;
     private int _bitsLeft;
+    // A place beyond the end, which not every stream can be positioned at (memory ends at 2 GiB); otherwise -1.
+    private long _beyond = -1;
 
     /// <summary>Reads a file, which is closed with this stream.</summary>
     public KaitaiStream(string file)
@@ -28,10 +30,10 @@ public partial class KaitaiStream : BinaryReader
     // ---- position ----
 
     /// <summary>Nothing is left to read, neither bytes nor bits.</summary>
-    public bool IsEof => _bitsLeft == 0 && BaseStream.Position >= BaseStream.Length;
+    public bool IsEof => _bitsLeft == 0 && Pos >= Size;
 
     /// <summary>Bytes from the start.</summary>
-    public long Pos => BaseStream.Position;
+    public long Pos => _beyond >= 0 ? _beyond : BaseStream.Position;
 
     /// <summary>Bytes altogether.</summary>
     public long Size => BaseStream.Length;
@@ -42,7 +44,9 @@ public partial class KaitaiStream : BinaryReader
     {
         AlignToByte();
         if (position < 0) throw new EndOfStreamException($"position {position} is before the start");
-        BaseStream.Position = position;
+        long size = Size;
+        _beyond = position > size ? position : -1;
+        BaseStream.Position = Math.Min(position, size);
     }
 
     // ---- integers ----
