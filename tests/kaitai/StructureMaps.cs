@@ -171,6 +171,8 @@ internal static class StructureMaps
     public static readonly StructureMap AttributeLeafEntry = StructureMap.Of<AttributeLeafEntry>(io => Made(new Xfs.AttrLeafEntry(io), s => s._read()),
         "Hash=hashval NameIndex=nameidx RawFlags=flags.incomplete+flags.reserved+flags.parent+flags.secure+flags.root+flags.local Pad=pad");
 
+    public static readonly StructureMap ParentPointer = StructureMap.Of<ParentPointer>(io => Made(new Xfs.ParentRec(io), s => s._read()), "Inode=ino Generation=gen");
+
     public static readonly StructureMap LogRecordHeader = StructureMap.Of<LogRecordHeader>(io => Made(new Xfs.LogRecordHeader(io), s => s._read()), """
         Magic=magicno Cycle=cycle Version=version Length=len Lsn=lsn TailLsn=tail_lsn Crc=crc PreviousBlock=prev_block
         OperationCount=num_logops CycleData=cycle_data Format=fmt Uuid=fs_uuid RecordSize=size Pad=pad
