@@ -153,6 +153,7 @@ internal static class CommandLine
           imagefs mkfs [options] IMAGE                 make a file system
           imagefs info [--json] IMAGE                  sizes, features, counters, state of the log
           imagefs fsck -n IMAGE                        check everything, change nothing
+          imagefs fsck -y IMAGE                        repair
           imagefs inspect [--json] IMAGE [WHAT]        structures as they are on disk
 
           imagefs ls [-l] [-R] IMAGE [PATH...]         list

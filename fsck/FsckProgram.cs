@@ -1,86 +1,127 @@
+using System.Globalization;
 using ImageFs.Devices;
 
 namespace ImageFs.Fsck;
 
-/// <summary>The command: <c>fsck [-n] [-v] [-q] [--json FILE|-] IMAGE</c>.</summary>
+/// <summary>The command: <c>fsck [-n|-p|-y] [options] IMAGE</c>.</summary>
 public static class FsckProgram
 {
     private const string Usage = """
-        usage: fsck -n [-v] [-q] [--json FILE|-] IMAGE
-          -n           check only, change nothing
-          -v           say what was looked at
-          -q           no lines for findings, only the exit code and errors
-          --json FILE  write the report as JSON; - is standard output
-        exit: 0 clean, 4 findings, 8 not checked, 16 usage, 32 cancelled
+        usage: fsck [-n|-p|-y] [-v] [-q] [-m MB] [--json FILE|-] [--undo FILE] [--discard-log] [--dry-run] IMAGE
+               fsck --undo-apply FILE IMAGE
+          -n                 check only, change nothing
+          -p, -y             repair everything that can be; if something cannot, change nothing
+          --dry-run          work out the repair and print its plan, change nothing
+          --undo FILE        keep in FILE what is overwritten
+          --undo-apply FILE  bring the image back to what it was before that repair
+          --discard-log      give up a log that cannot be replayed, and what it holds
+          -m MB              memory the changes may take before they are written (1024)
+          -v                 say what was looked at
+          -q                 no lines for findings, only the exit code and errors
+          --json FILE        write the report as JSON; - is standard output
+        exit: 0 clean, 1 repaired, 4 findings left, 8 not checked, 16 usage, 32 cancelled
         """;
+
+    private sealed class Arguments
+    {
+        public bool Check, Repair, Verbose, Quiet, DiscardLog, DryRun;
+        public string? Image, Json, Undo, UndoApply;
+        public long Megabytes = 1024;
+    }
 
     /// <summary>Runs the command.</summary>
     /// <returns>The exit code of fsck(8).</returns>
     public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default)
     {
-        bool check = false, verbose = false, quiet = false;
-        string? image = null, json = null, repair = null;
-        for (int i = 0; i < args.Length; i++)
+        if (args is ["-h" or "--help", ..])
         {
-            switch (args[i])
-            {
-                case "-n": check = true; break;
-                case "-v": verbose = true; break;
-                case "-q": quiet = true; break;
-                case "-p" or "-y" or "-a": repair = args[i]; break;
-                case "-h" or "--help":
-                    output.WriteLine(Usage);
-                    return (int)FsckExit.Clean;
-                case "--json" when i + 1 < args.Length: json = args[++i]; break;
-                case [not '-', ..] when image is null: image = args[i]; break;
-                default: return Refuse(error, args[i] == "--json" ? "--json needs a file name, or - for standard output" : $"unexpected argument '{args[i]}'");
-            }
+            output.WriteLine(Usage);
+            return (int)FsckExit.Clean;
         }
-        if (image is null) return Refuse(error, "which image?");
-        if (repair is not null || !check)
+        Arguments arguments = new();
+        if (Parse(args, arguments) is string misuse)
         {
-            error.WriteLine($"fsck: {(repair is null ? "without -n" : repair)} it would repair, which it cannot do yet; use -n to check. Nothing was changed.");
+            error.WriteLine($"fsck: {misuse}");
+            error.WriteLine(Usage);
             return (int)FsckExit.Usage;
         }
-
-        FsckReport report;
+        string image = arguments.Image!;
         try
         {
-            using FileDevice device = FileDevice.Open(image, DeviceAccess.Read);
-            report = Checker.Check(device, new FsckOptions { DeviceName = image }, progress: null, cancellation);
+            if (arguments.UndoApply is string undo)
+            {
+                using FileDevice device = FileDevice.Open(image, DeviceAccess.Write);
+                UndoLog.Apply(undo, device);
+                return (int)FsckExit.Clean;
+            }
+            FsckReport report = Execute(arguments, cancellation);
+            Show(arguments, report, output, error);
+            return (int)report.Exit;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             error.WriteLine($"fsck: {image}: {e.Message}");
             return (int)FsckExit.OperationalError;
         }
-        if (json is not null)
+    }
+
+    private static string? Parse(string[] args, Arguments into)
+    {
+        for (int i = 0; i < args.Length; i++)
+        {
+            switch (args[i])
+            {
+                case "-n": into.Check = true; break;
+                case "-p" or "-y" or "-a": into.Repair = true; break;
+                case "-v": into.Verbose = true; break;
+                case "-q": into.Quiet = true; break;
+                case "--discard-log": into.DiscardLog = true; break;
+                case "--dry-run": into.DryRun = true; break;
+                case "--json" when i + 1 < args.Length: into.Json = args[++i]; break;
+                case "--undo" when i + 1 < args.Length: into.Undo = args[++i]; break;
+                case "--undo-apply" when i + 1 < args.Length: into.UndoApply = args[++i]; break;
+                case "-m" when i + 1 < args.Length:
+                    if (!long.TryParse(args[++i], NumberStyles.None, CultureInfo.InvariantCulture, out into.Megabytes) || into.Megabytes is 0 or > 1 << 30)
+                        return $"-m needs a number of megabytes, not '{args[i]}'";
+                    break;
+                case "--json" or "--undo" or "--undo-apply": return $"{args[i]} needs a file name{(args[i] == "--json" ? ", or - for standard output" : "")}";
+                case "-m": return "-m needs a number of megabytes";
+                case [not '-', ..] when into.Image is null: into.Image = args[i]; break;
+                default: return $"unexpected argument '{args[i]}'";
+            }
+        }
+        if (into.Image is null) return "which image?";
+        if (into.Check && (into.Repair || into.DryRun)) return "-n changes nothing, which does not go with a repair";
+        if (into.UndoApply is null && !into.Check && !into.Repair && !into.DryRun) return "say -n to check, or -y to repair";
+        return null;
+    }
+
+    private static FsckReport Execute(Arguments arguments, CancellationToken cancellation)
+    {
+        bool write = arguments.Repair && !arguments.DryRun;
+        using FileDevice device = FileDevice.Open(arguments.Image!, write ? DeviceAccess.Write : DeviceAccess.Read);
+        if (arguments.Check) return Checker.Check(device, new FsckOptions { DeviceName = arguments.Image! }, progress: null, cancellation);
+        return Repairer.Repair(device, new RepairOptions
+        {
+            DeviceName = arguments.Image!, DiscardLog = arguments.DiscardLog, DryRun = arguments.DryRun, UndoFile = arguments.Undo, MemoryBytes = arguments.Megabytes << 20,
+        }, progress: null, cancellation);
+    }
+
+    private static void Show(Arguments arguments, FsckReport report, TextWriter output, TextWriter error)
+    {
+        if (arguments.Json is string json)
         {
             using MemoryStream text = new();
             report.WriteJson(text);
             if (json == "-") output.WriteLine(System.Text.Encoding.UTF8.GetString(text.GetBuffer(), 0, (int)text.Length));
-            else
-            {
-                try
-                {
-                    File.WriteAllBytes(json, text.ToArray());
-                }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
-                    error.WriteLine($"fsck: {json}: {e.Message}");
-                    return (int)FsckExit.OperationalError;
-                }
-            }
+            else File.WriteAllBytes(json, text.ToArray());
         }
-        if (report.Exit == FsckExit.OperationalError) error.WriteLine($"fsck: {image}: {report.Problem}");
-        else if (!quiet && json != "-") report.WriteText(output, verbose);
-        return (int)report.Exit;
-    }
-
-    private static int Refuse(TextWriter error, string why)
-    {
-        error.WriteLine($"fsck: {why}");
-        error.WriteLine(Usage);
-        return (int)FsckExit.Usage;
+        if (report.Exit == FsckExit.OperationalError) error.WriteLine($"fsck: {arguments.Image}: {report.Problem}");
+        else if (!arguments.Quiet && arguments.Json != "-")
+        {
+            report.WriteText(output, arguments.Verbose);
+            if (arguments.DryRun && report.Repair is { } repair)
+                foreach (PlannedChange change in repair.Plan) output.WriteLine(change.ToString());
+        }
     }
 }

@@ -13,7 +13,7 @@ public enum FsckExit
 public enum ScanExtent { None, Partial, Complete }
 
 /// <summary>How a check is made.</summary>
-public sealed record FsckOptions
+public record FsckOptions
 {
     /// <summary>Findings kept in the report; the rest is counted.</summary>
     public int MaxFindings { get; init; } = 10_000;
@@ -47,6 +47,8 @@ public sealed record FsckReport
     public required FsckStatistics Statistics { get; init; }
     /// <summary>Why the check could not be made; null if it was.</summary>
     public string? Problem { get; init; }
+    /// <summary>What was repaired; null if nothing was to be, or nobody asked.</summary>
+    public RepairOutcome? Repair { get; init; }
 
     public bool IsClean => Exit == FsckExit.Clean;
 
@@ -83,6 +85,7 @@ public sealed record FsckReport
             json.WriteEndObject();
         }
         json.WriteEndArray();
+        if (Repair is null) json.WriteNull("repair"); else WriteRepair(json, Repair);
         json.WriteEndObject();
 
         void Number(string name, ulong? value)
@@ -93,6 +96,28 @@ public sealed record FsckReport
         {
             if (value is not null) json.WriteString(name, value); else json.WriteNull(name);
         }
+    }
+
+    private static void WriteRepair(Utf8JsonWriter json, RepairOutcome repair)
+    {
+        json.WriteStartObject("repair");
+        json.WriteBoolean("applied", repair.IsApplied);
+        if (repair.Problem is null) json.WriteNull("problem"); else json.WriteString("problem", repair.Problem);
+        if (repair.LostLog is null) json.WriteNull("lost_log"); else json.WriteString("lost_log", repair.LostLog);
+        json.WriteNumber("bytes", repair.Plan.Sum(c => c.Length));
+        json.WriteStartArray("plan");
+        foreach (PlannedChange change in repair.Plan)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("offset", change.Offset);
+            json.WriteNumber("length", change.Length);
+            json.WriteString("code", change.Code);
+            json.WriteNumber("crc_before", change.Before);
+            json.WriteNumber("crc_after", change.After);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
 
     /// <summary>Writes one line per finding and a summary.</summary>
@@ -113,13 +138,18 @@ public sealed record FsckReport
         if (verbose)
             writer.WriteLine($"{Statistics.Groups} groups, {Statistics.MetadataBlocks} metadata blocks, {Statistics.Inodes} inodes, {Statistics.Directories} directories, {Statistics.Names} names in {Statistics.Elapsed.TotalSeconds:0.00} s");
         long faults = Counts.Where(p => p.Key.Severity != Severity.Info).Sum(p => p.Value);
+        string found = $"{faults} finding{(faults == 1 ? "" : "s")}";
         string name = Device.Length > 0 ? Device + ": " : "";
         writer.WriteLine(Exit switch
         {
             FsckExit.Clean => $"{name}clean",
             FsckExit.OperationalError => $"{name}cannot be checked: {Problem}",
             FsckExit.Cancelled => $"{name}cancelled",
-            _ => $"{name}{faults} finding{(faults == 1 ? "" : "s")}, nothing was changed{(Scan == ScanExtent.Partial ? "; parts could not be read" : "")}",
+            FsckExit.Repaired when Repair is { IsApplied: false } plan => $"{name}{found}, all can be repaired: {plan.Plan.Count} changes; nothing was changed",
+            FsckExit.Repaired => $"{name}{found}, repaired: {Repair!.Plan.Sum(c => c.Length)} bytes written",
+            _ when Repair?.Problem is string problem => $"{name}{found}, not repaired: {problem}; nothing was changed",
+            _ => $"{name}{found}, nothing was changed{(Scan == ScanExtent.Partial ? "; parts could not be read" : "")}",
         });
+        if (Repair?.LostLog is string lost) writer.WriteLine($"{name}the log was given up ({lost}): what it held and was not in place is lost");
     }
 }

@@ -161,26 +161,25 @@ public sealed partial class FileSystem : IDisposable
     /// <param name="mode">Permission bits.</param>
     public XfsFile CreateFile(string path, ushort mode = 0b110_100_100, bool mustBeNew = false)
     {
-        XfsFile file;
         lock (Volume.Gate)
         {
             Volume.RequireWritable();
-            if (mustBeNew || TryGetEntry(path, followLink: true) is null)
+            if (!mustBeNew && TryGetEntry(path, followLink: true) is not null)
             {
-                InodeNumber number = Create(path, FileMode16.Regular, mode);
-                return new XfsFile(this, Volume.Hold(number), canWrite: true);
+                XfsFile file = OpenFile(path, write: true);
+                try
+                {
+                    file.SetLength(0);
+                    return file;
+                }
+                catch
+                {
+                    file.Dispose();
+                    throw;
+                }
             }
-            file = OpenFile(path, write: true);
-        }
-        try
-        {
-            file.SetLength(0);
-            return file;
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
+            InodeNumber number = Create(path, FileMode16.Regular, mode);
+            return new XfsFile(this, Volume.Hold(number), canWrite: true);
         }
     }
 
@@ -382,7 +381,7 @@ public sealed partial class FileSystem : IDisposable
     /// <exception cref="XfsShutdownException">The device failed: nothing can be written any more.</exception>
     public void Flush()
     {
-        Volume.Flush();
+        lock (Volume.Gate) Volume.Flush();
     }
 
     /// <summary>Writes everything home and marks the image clean.</summary>

@@ -2,6 +2,9 @@ using System.Runtime.CompilerServices;
 
 namespace ImageFs.Fsck;
 
+/// <summary>A question to an item of a list.</summary>
+internal delegate bool ItemTest<T>(in T item);
+
 /// <summary>A growing array of plain structs: what the check remembers about an image, without an object per item.</summary>
 internal sealed class PackedList<T> where T : unmanaged
 {
@@ -37,6 +40,15 @@ internal sealed class PackedList<T> where T : unmanaged
     }
 
     public void AddRange(ReadOnlySpan<T> items) => items.CopyTo(Append(items.Length));
+
+    /// <summary>Removes the items for which a condition holds; the others keep their order.</summary>
+    public void RemoveAll(ItemTest<T> test)
+    {
+        int kept = 0;
+        for (int i = 0; i < Count; i++)
+            if (!test(_items[i])) _items[kept++] = _items[i];
+        Count = kept;
+    }
 
     /// <summary>Forgets the items and keeps the room.</summary>
     public void Clear() => Count = 0;

@@ -25,6 +25,17 @@ internal sealed class SegmentedList<T> where T : unmanaged
         Count++;
     }
 
+    /// <summary>True if a condition holds for any item.</summary>
+    public bool Any(ItemTest<T> test)
+    {
+        foreach (T[] segment in _full)
+            foreach (ref readonly T item in segment.AsSpan())
+                if (test(item)) return true;
+        foreach (ref readonly T item in _last.AsSpan(0, _used))
+            if (test(item)) return true;
+        return false;
+    }
+
     /// <summary>Appends everything to a list and forgets it, segment by segment.</summary>
     public void MoveTo(PackedList<T> list)
     {

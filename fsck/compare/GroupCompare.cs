@@ -18,6 +18,8 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
     public ulong FreeBlocks { get; private set; }
     /// <summary>False once a group's free space could not be counted.</summary>
     public bool IsCounted { get; private set; } = true;
+    /// <summary>All claims of the group compared last, in the order of the rmapbt.</summary>
+    public PackedList<Claim> Claims { get; private set; } = new();
 
     /// <summary>Takes the group's claims and holds all its trees against them.</summary>
     public void Compare(AgNumber ag)
@@ -28,7 +30,8 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
             IsCounted = false;
             scan.IsPartial = true;
             headers.JudgeAgfl();
-            scan.Claims.Take(ag);
+            ClaimFixed(ag);
+            Claims = scan.Claims.Take(ag);
             return;
         }
         Agf agf = headers.Agf;
@@ -43,13 +46,20 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
         IsCounted &= free && rmap;
         FreeBlocks += freeBlocks + listed + (ulong)treeBlocks;
 
-        scan.Claims.AddBlocks(ag, 0, g.AgflBlock.Value + 1, RmapOwner.FileSystem);
-        if (g.AgOf(g.LogStart) == ag) scan.Claims.AddBlocks(ag, g.BlockInAg(g.LogStart).Value, g.LogBlocks, RmapOwner.Log);
-        PackedList<Claim> claims = scan.Claims.Take(ag);
+        ClaimFixed(ag);
+        PackedList<Claim> claims = Claims = scan.Claims.Take(ag);
         _overlaps.Find(ag, claims.Span, _unclaimed, _derived);
         if (free) CompareFree(ag, claims.Span);
         if (g.HasRmapbt && rmap) _rmaps.Compare(ag, claims, _rmapLeaves.Span);
         if (g.HasReflink && refcount) CompareRefcount(ag);
+    }
+
+    /// <summary>Claims what stands in the same place from mkfs on: headers and log.</summary>
+    private void ClaimFixed(AgNumber ag)
+    {
+        Geometry g = scan.Geometry;
+        scan.Claims.AddBlocks(ag, 0, g.AgflBlock.Value + 1, RmapOwner.FileSystem);
+        if (g.AgOf(g.LogStart) == ag) scan.Claims.AddBlocks(ag, g.BlockInAg(g.LogStart).Value, g.LogBlocks, RmapOwner.Log);
     }
 
     private bool WalkFreeSpace(AgNumber ag, in Agf agf, Where at, out ulong freeBlocks, out long treeBlocks)

@@ -17,6 +17,7 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
         CheckResidue(sector, source);
         if (scan.Head.Value != 0 && sb.Lsn > scan.Head.Value)
             scan.Report(FindingCodes.Lsn(Structure.Superblock), At(source, "lsn"), $"{new LogSequenceNumber(sb.Lsn)} lies ahead of the log head {scan.Head}");
+        if (sb.Has(IncompatFeatures.NeedsRepair)) scan.Report(FindingCodes.SbNeedsRepair, At(source, "features_incompat"));
         Expect("bad_features2", sb.BadFeatures2, sb.Features2);
         Expect("shared_vn", sb.SharedVersion, 0);
         ulong extent = (ulong)sb.RealtimeExtentSize.Value << _g.BlockLog;

@@ -64,6 +64,18 @@ internal sealed class ClaimTable(Geometry geometry)
     public void AddBlocks(AgNumber ag, uint start, uint count, ulong owner, ulong flags = 0) =>
         (_blocks[ag.Value] ??= new PackedList<Claim>()).Add(new Claim(start, count, owner, flags));
 
+    /// <summary>True if somebody claims a block; slow, for the few who ask while claims are still being collected.</summary>
+    public bool Covers(AgNumber ag, uint block)
+    {
+        if (_blocks[ag.Value] is { } blocks)
+            foreach (ref readonly Claim claim in blocks.Span)
+                if (claim.Start <= block && block < claim.End) return true;
+        return _extents[ag.Value]?.Any((in Claim claim) => claim.Start <= block && block < claim.End) ?? false;
+    }
+
+    /// <summary>Forgets the claims of inode chunks in a group, because other chunks were found.</summary>
+    public void ForgetChunks(AgNumber ag) => _blocks[ag.Value]?.RemoveAll((in Claim claim) => claim.Owner is RmapOwner.Inodes or RmapOwner.InodeBtree);
+
     /// <summary>All claims of a group, merged and sorted as in the rmapbt; theirs until the next call. They are forgotten here.</summary>
     public PackedList<Claim> Take(AgNumber ag)
     {

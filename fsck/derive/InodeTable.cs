@@ -72,6 +72,15 @@ internal sealed class InodeTable(Geometry geometry)
 
     public void AddChunk(AgNumber ag, in InodeChunk chunk) => (_chunks[ag.Value] ??= new PackedList<InodeChunk>()).Add(chunk);
 
+    /// <summary>Puts other chunks in the place of a group's; none of their inodes has been looked at.</summary>
+    public void ReplaceChunks(AgNumber ag, IEnumerable<InodeChunk> chunks)
+    {
+        PackedList<InodeChunk> list = _chunks[ag.Value] = new PackedList<InodeChunk>();
+        foreach (InodeChunk chunk in chunks) list.Add(chunk);
+        _isIncomplete[ag.Value] = false;
+        _lastAg = -1;
+    }
+
     /// <summary>Makes room for the inodes of a chunk.</summary>
     public void MakeSlots(ref InodeChunk chunk)
     {

@@ -54,6 +54,9 @@ internal sealed class FindingList(int capacity, int capacityPerCode)
     public IReadOnlyList<Finding> Stored => _stored;
     public IReadOnlyDictionary<FindingCode, long> Counts => _counts;
 
+    /// <summary>Told of every finding, also of those that are not kept.</summary>
+    public Action<FindingCode, Where>? Observer { get; init; }
+
     /// <summary>True once anything worse than a remark was found.</summary>
     public bool HasFaults { get; private set; }
 
@@ -64,6 +67,7 @@ internal sealed class FindingList(int capacity, int capacityPerCode)
             long count = _counts.GetValueOrDefault(code) + 1;
             _counts[code] = count;
             if (code.Severity != Severity.Info) HasFaults = true;
+            Observer?.Invoke(code, where);
             if (_stored.Count >= capacity || count > capacityPerCode) return;
             string message = values.Length == 0 ? code.Template : string.Format(CultureInfo.InvariantCulture, code.Template, values.ToArray());
             _stored.Add(new Finding(code, where.Ag, where.AgBlock, where.Inode, null, where.Field, message));

@@ -27,7 +27,9 @@ public enum Remedy
 public sealed record FindingCode(string Text, Severity Severity, string Template, Remedy Remedy)
 {
     /// <summary>The remedy as a word for reports: rebuild-rmap, fix-inode ...; null when nothing is to be done.</summary>
-    public string? RemedyWord => Remedy == Remedy.None ? null : s_words[(int)Remedy];
+    public string? RemedyWord => WordFor(Remedy);
+
+    internal static string? WordFor(Remedy remedy) => remedy == Remedy.None ? null : s_words[(int)remedy];
 
     public override string ToString() => Text;
 

@@ -66,6 +66,7 @@ public static class FindingCodes
     public static readonly FindingCode SbIfree = Row("sb-ifree", Error, "free inodes: found {0}, counted {1}", Recount);
     public static readonly FindingCode SbAttrBit = Row("sb-attr-bit", Warning, "inodes have attribute forks, the superblock's ATTR bit is clear", RestoreSuperblock);
     public static readonly FindingCode SbUnknown = Row("sb-unknown-feature", Warning, "unknown feature bits, {0}: what they stand for is not checked", RestoreSuperblock);
+    public static readonly FindingCode SbNeedsRepair = Row("sb-needsrepair", Error, "a repair was begun and not finished", RestoreSuperblock);
     public static readonly FindingCode SbField = Row("sb-field", Error, "found {0}, expected {1}", RestoreSuperblock);
 
     // Group headers.

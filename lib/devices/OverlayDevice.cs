@@ -12,6 +12,7 @@ public sealed class OverlayDevice : BlockDevice
     private const int PieceLog = 12, PieceSize = 1 << PieceLog;
     private readonly BlockDevice _below;
     private readonly Dictionary<long, byte[]> _pieces = [];
+    private readonly Dictionary<long, string> _purposes = [];
 
     /// <summary>Lays an empty overlay over a device, which stays the caller's to dispose.</summary>
     public OverlayDevice(BlockDevice below) => _below = below;
@@ -27,6 +28,26 @@ public sealed class OverlayDevice : BlockDevice
 
     /// <summary>Memory the changes take, in bytes.</summary>
     public long ChangedBytes => (long)_pieces.Count << PieceLog;
+
+    /// <summary>The most memory the changes may take, in bytes.</summary>
+    public long MostBytes { get; init; } = long.MaxValue;
+
+    /// <summary>What the following writes are for; a piece remembers the first purpose it was written for.</summary>
+    public string? Purpose { get; set; }
+
+    /// <summary>Every piece that is not what it is below, in rising order: where it begins, its bytes now, why it was first written.</summary>
+    internal IEnumerable<(long Offset, ReadOnlyMemory<byte> Bytes, string? Purpose)> Changes()
+    {
+        byte[] below = new byte[PieceSize];
+        foreach (long index in _pieces.Keys.Order())
+        {
+            long at = index << PieceLog;
+            int length = (int)Math.Min(PieceSize, Length - at);
+            _below.Read(at, below.AsSpan(0, length));
+            if (!_pieces[index].AsSpan(0, length).SequenceEqual(below.AsSpan(0, length)))
+                yield return (at, _pieces[index].AsMemory(0, length), _purposes.GetValueOrDefault(index));
+        }
+    }
 
     /// <inheritdoc/>
     public override void Read(long offset, Span<byte> destination)
@@ -62,7 +83,9 @@ public sealed class OverlayDevice : BlockDevice
             int inside = (int)(offset & (PieceSize - 1)), piece = Math.Min(source.Length, PieceSize - inside);
             if (!_pieces.TryGetValue(offset >> PieceLog, out byte[]? bytes))
             {
+                if (ChangedBytes >= MostBytes) throw new XfsException(Errno.ENOMEM, $"the changes need more memory than the {MostBytes >> 20} MiB they may take");
                 bytes = new byte[PieceSize];
+                if (Purpose is not null) _purposes[offset >> PieceLog] = Purpose;
                 long start = offset - inside;
                 if (piece < PieceSize) _below.Read(start, bytes.AsSpan(0, (int)Math.Min(PieceSize, Length - start)));
                 _pieces[offset >> PieceLog] = bytes;

@@ -58,6 +58,7 @@ internal static class DamageCases
         Case("superblock inode alignment", "bare-4k", FindingCodes.SbField, i => i.Sb(0, (ref Superblock s) => s.InodeAlignment = 0)),
         Case("superblock rextsize", Plain, FindingCodes.SbField, i => i.Sb(0, (ref Superblock s) => s.RealtimeExtentSize = 0)),
         Case("superblock rbmino", Plain, FindingCodes.SbField, i => i.Sb(0, (ref Superblock s) => s.RealtimeBitmapInode = s.RootInode + 2)),
+        Case("superblock needs repair", Plain, FindingCodes.SbNeedsRepair, i => i.Sb(0, (ref Superblock s) => s.FeaturesIncompat = s.FeaturesIncompat | (uint)IncompatFeatures.NeedsRepair)),
         Case("superblock attr bit", Attributes, FindingCodes.SbAttrBit, i => i.Sb(0, (ref Superblock s) => s.VersionNumber = (ushort)(s.VersionNumber & ~0x10))),
         Case("superblock root inode", Plain, FindingCodes.RootInode, i => i.Sb(0, (ref Superblock s) => s.RootInode = s.RootInode + 1)),
     ];

@@ -72,6 +72,41 @@ public sealed class FsckProgramTests
     }
 
     [TestMethod]
+    public void ARepairExitsWith1AndTheNextRunWith0()
+    {
+        using TempImage image = Damaged();
+        (int exit, string output, _) = Run("-y", image.Path);
+        Assert.AreEqual(1, exit);
+        Assert.Contains("1 finding, repaired", output);
+        Assert.AreEqual(0, Run("-y", image.Path).Exit);
+        Assert.AreEqual(0, Run("-n", image.Path).Exit);
+    }
+
+    [TestMethod]
+    public void ADryRunPrintsItsPlanAndChangesNothing()
+    {
+        using TempImage image = Damaged();
+        byte[] before = File.ReadAllBytes(image.Path);
+        (int exit, string output, _) = Run("-y", "--dry-run", image.Path);
+        Assert.AreEqual(1, exit);
+        Assert.Contains(" rebuild-group-headers 0x", output);
+        CollectionAssert.AreEqual(before, File.ReadAllBytes(image.Path));
+    }
+
+    [TestMethod]
+    public void AnUndoFileBringsTheImageBackBitForBit()
+    {
+        using TempImage image = Damaged();
+        byte[] before = File.ReadAllBytes(image.Path);
+        string undo = Scratch.NewPath(".undo");
+        Assert.AreEqual(1, Run("-y", "--undo", undo, image.Path).Exit);
+        CollectionAssert.AreNotEqual(before, File.ReadAllBytes(image.Path));
+        Assert.AreEqual(8, Run("-y", "--undo-apply", SampleImages.Path("plain-4k"), image.Path).Exit);
+        Assert.AreEqual(0, Run("--undo-apply", undo, image.Path).Exit);
+        CollectionAssert.AreEqual(before, File.ReadAllBytes(image.Path));
+    }
+
+    [TestMethod]
     public void TheJsonReportGoesToAFileBesideTheText()
     {
         string json = Scratch.NewPath(".json");
@@ -100,8 +135,9 @@ public sealed class FsckProgramTests
     [DataRow("-n --json")]
     [DataRow("-n -z IMAGE")]
     [DataRow("-n IMAGE IMAGE")]
-    [DataRow("-y IMAGE")]
-    [DataRow("-p IMAGE")]
+    [DataRow("-n -y IMAGE")]
+    [DataRow("-y --undo")]
+    [DataRow("-y -m none IMAGE")]
     [DataRow("IMAGE")]
     public void MisuseExitsWith16(string arguments)
     {

@@ -1,0 +1,95 @@
+namespace ImageFs.Fsck;
+
+/// <summary>What is wrong with an inode, by who can help.</summary>
+[Flags]
+internal enum InodeDamage
+{
+    None = 0,
+    /// <summary>Fields of the core, or the whole inode.</summary>
+    Core = 1,
+    /// <summary>Extents or bmbt of either fork.</summary>
+    Fork = 2,
+    Directory = 4,
+    Attributes = 8,
+    Symlink = 16,
+    /// <summary>Link count, or no name at all.</summary>
+    Links = 32,
+}
+
+/// <summary>What a pass over the image found, sorted by what has to be repaired.</summary>
+internal sealed class Damage
+{
+    /// <summary>Groups whose trees and headers are to be written anew.</summary>
+    public SortedSet<uint> Groups { get; } = [];
+    /// <summary>Groups of which the inode btrees cannot be trusted to know all chunks.</summary>
+    public HashSet<uint> ChunkGroups { get; } = [];
+    /// <summary>Groups whose unlinked lists are in disorder.</summary>
+    public SortedSet<uint> UnlinkedGroups { get; } = [];
+    public SortedDictionary<ulong, InodeDamage> Inodes { get; } = [];
+    /// <summary>Groups whose copy of the superblock is to be written anew.</summary>
+    public SortedSet<uint> Copies { get; } = [];
+    public bool Superblock { get; private set; }
+    public bool RootInode { get; private set; }
+    public bool Conflicts { get; private set; }
+    /// <summary>Blocks or inodes with an LSN the log has not reached.</summary>
+    public int AheadOfLog { get; private set; }
+    /// <summary>Codes nothing can be done about.</summary>
+    public HashSet<FindingCode> Hopeless { get; } = [];
+    public long Count { get; private set; }
+
+    public bool IsNone => Count == 0;
+
+    /// <summary>Takes a finding in.</summary>
+    public void Take(FindingCode code, Where where)
+    {
+        if (code.Severity == Severity.Info) return;
+        Count++;
+        if (code.Text.EndsWith("-lsn", StringComparison.Ordinal)) AheadOfLog++;
+        switch (code.Remedy)
+        {
+            case Remedy.RestoreSuperblock:
+                if (where.Ag is uint copy and not 0) Copies.Add(copy); else Superblock = true;
+                break;
+            case Remedy.Recount when where.AgBlock == 0 && code.Text.StartsWith("sb-", StringComparison.Ordinal):
+                Superblock = true;
+                break;
+            case Remedy.RebuildGroupHeaders when code == FindingCodes.UnlinkedList:
+                UnlinkedGroups.Add(where.Ag!.Value);
+                break;
+            case Remedy.RebuildInodeBtrees:
+                Groups.Add(where.Ag!.Value);
+                if (code == FindingCodes.InodeUsed) Add(where.Inode, InodeDamage.Core);
+                else if (code != FindingCodes.InodeFree) ChunkGroups.Add(where.Ag.Value);
+                break;
+            case Remedy.RebuildGroupHeaders or Remedy.RebuildFreeSpace or Remedy.RebuildRmap or Remedy.RebuildRefcount or Remedy.Recount
+                or Remedy.RebuildFreeList or Remedy.FreeStaging:
+                // Shape of a tree: of a fork, if an inode is named.
+                if (where.Inode is ulong owner && code.Text.StartsWith("btree-", StringComparison.Ordinal)) Add(owner, InodeDamage.Fork);
+                else if (where.Ag is uint ag)
+                {
+                    Groups.Add(ag);
+                    if (code.Text.StartsWith("agi-", StringComparison.Ordinal)) ChunkGroups.Add(ag);
+                }
+                break;
+            case Remedy.ResolveClaim:
+                Conflicts = true;
+                Groups.Add(where.Ag!.Value);
+                break;
+            case Remedy.FixInode when code == FindingCodes.RootInode || code == FindingCodes.MetaInode:
+                RootInode = true;
+                break;
+            case Remedy.FixInode: Add(where.Inode, InodeDamage.Core); break;
+            case Remedy.RebuildFork: Add(where.Inode, InodeDamage.Fork); break;
+            case Remedy.ClearInode: Add(where.Inode, InodeDamage.Symlink); break;
+            case Remedy.RebuildDirectory or Remedy.FixEntry or Remedy.DropEntry: Add(where.Inode, InodeDamage.Directory); break;
+            case Remedy.RebuildAttributes: Add(where.Inode, InodeDamage.Attributes); break;
+            case Remedy.FixLinkCount or Remedy.Reconnect or Remedy.FreeInode: Add(where.Inode, InodeDamage.Links); break;
+            default: Hopeless.Add(code); break;
+        }
+    }
+
+    private void Add(ulong? inode, InodeDamage damage)
+    {
+        if (inode is ulong number) Inodes[number] = Inodes.GetValueOrDefault(number) | damage;
+    }
+}

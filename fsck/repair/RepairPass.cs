@@ -1,0 +1,149 @@
+using ImageFs.Format;
+
+namespace ImageFs.Fsck;
+
+/// <summary>
+/// One pass over the repaired view: observes layer by layer as the check does and stops to repair at the first layer that
+/// needs it, because what is observed above a damaged layer is not worth much.
+/// </summary>
+/// <remarks>
+/// <code>
+///   inode chunks  ->  inodes and forks  ->  space of the groups  ->  names, attributes, links  ->  counters
+/// </code>
+/// Whoever repaired something ends the pass; the next one begins at the bottom again and goes one layer further.
+/// </remarks>
+internal sealed class RepairPass
+{
+    private readonly RepairView _view;
+    private readonly Scan _scan;
+    private readonly CancellationToken _cancellation;
+    private readonly TreeWalker _walker;
+    private readonly GroupHeaders _headers;
+    private readonly SuperblockRepair _superblocks;
+    private readonly SuperblockCheck _superblockCheck;
+    private readonly Action<FsckProgress> _progress;
+
+    public RepairPass(RepairView view, SuperblockRepair superblocks, Action<FsckProgress> progress, CancellationToken cancellation)
+    {
+        (_view, _superblocks, _progress, _cancellation) = (view, superblocks, progress, cancellation);
+        Geometry g = view.Geometry;
+        _scan = new Scan(view.Device, g, view.Head, new FindingList(0, 0) { Observer = Damage.Take }, cancellation);
+        _walker = new TreeWalker(_scan);
+        _headers = new GroupHeaders(_scan);
+        _superblockCheck = new SuperblockCheck(_scan, view.Read(0, g.SectorSize), 0);
+    }
+
+    /// <summary>What was found before the pass ended.</summary>
+    public Damage Damage { get; } = new();
+
+    /// <summary>Why something cannot be repaired; null while nothing of that kind was met.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>Runs the pass.</summary>
+    /// <returns>True if something was repaired, so that another pass is due.</returns>
+    public bool Run()
+    {
+        _superblockCheck.CheckFields();
+        ChunkScan chunks = new(_scan, _walker, _headers);
+        ForEachGroup("group headers and inode btrees", ag =>
+        {
+            if (!_headers.Load(ag)) return;
+            _superblockCheck.CheckCopy(ag, _headers.Superblock);
+            chunks.Observe(ag);
+            // Whatever a damaged inobt says, the blocks know better which inodes there are.
+            if (Damage.ChunkGroups.Contains(ag.Value)) FindChunks(ag);
+        });
+        if (RepairCopies()) return true;
+
+        InodeScan inodes = new(_scan, new ForkScan(_scan, _walker));
+        ForEachGroup("inodes", inodes.Observe);
+        if (RepairInodes(InodeDamage.Core | InodeDamage.Fork)) return true;
+
+        if (RebuildGroups(out GroupCompare groups) || Problem is not null) return Problem is null;
+        _superblockCheck.CheckCounters(chunks, groups, inodes);
+        if (Damage.Superblock)
+        {
+            _superblocks.SetCounters(chunks.Inodes, chunks.FreeInodes, groups.FreeBlocks, inodes.HasAttributes);
+            return true;
+        }
+        return false;
+    }
+
+    private void FindChunks(AgNumber ag)
+    {
+        List<InodeChunk> found = new ChunkSalvage(_view, _cancellation).Find(ag);
+        _scan.Claims.ForgetChunks(ag);
+        foreach (InodeChunk chunk in found)
+            for (int i = 0; i < InodeChunkRecord.InodesPerChunk; i += 4)
+                if (!chunk.IsHole(i)) Claim(ag, (chunk.Start + (uint)i) >> _scan.Geometry.InodesPerBlockLog);
+        _scan.Inodes.ReplaceChunks(ag, found);
+    }
+
+    private (AgNumber Ag, uint Block) _lastClaim = (AgNumber.Null, 0);
+
+    private void Claim(AgNumber ag, uint block)
+    {
+        if (_lastClaim == (ag, block)) return;
+        _lastClaim = (ag, block);
+        _scan.Claims.AddBlocks(ag, block, 1, RmapOwner.Inodes);
+    }
+
+    /// <summary>Repairs the inodes that have some kind of damage.</summary>
+    private bool RepairInodes(InodeDamage which)
+    {
+        (ulong Number, InodeDamage Damage)[] damaged = [.. Damage.Inodes.Where(i => (i.Value & which) != 0).Select(i => (i.Key, i.Value))];
+        if (damaged.Length == 0) return false;
+        HashSet<ulong> forks = [.. damaged.Where(d => (d.Damage & InodeDamage.Fork) != 0).Select(d => d.Number)];
+        InodeRepair repair = new(_view, new RmapIndex(_view, forks, _cancellation), new SpacePool(_view, _scan));
+        foreach ((ulong number, InodeDamage damage) in damaged)
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            repair.Repair(number, damage, IsUsed(number));
+        }
+        return true;
+    }
+
+    /// <summary>True if the inode btree says that an inode is in use.</summary>
+    private bool IsUsed(ulong number)
+    {
+        Geometry g = _scan.Geometry;
+        ReadOnlySpan<InodeChunk> chunks = _scan.Inodes.Chunks(g.AgOf(new InodeNumber(number)));
+        uint inside = g.InodeInAg(new InodeNumber(number)).Value;
+        int index = InodeTable.Search(chunks, inside);
+        return index >= 0 && !chunks[index].IsFree((int)(inside - chunks[index].Start));
+    }
+
+    private bool RepairCopies()
+    {
+        foreach (uint ag in Damage.Copies) _superblocks.WriteCopy(new AgNumber(ag));
+        return Damage.Copies.Count > 0;
+    }
+
+    /// <summary>Compares each group with the claims on it and writes those anew that differ.</summary>
+    private bool RebuildGroups(out GroupCompare groups)
+    {
+        GroupCompare compare = groups = new(_scan, _walker, _headers);
+        GroupRebuild rebuild = new(_view, _scan);
+        bool any = false;
+        ForEachGroup("free space, reverse maps and refcounts", ag =>
+        {
+            compare.Compare(ag);
+            if (!Damage.Groups.Contains(ag.Value)) return;
+            _view.Purpose = Remedy.RebuildGroupHeaders;
+            Problem ??= rebuild.Rebuild(ag, compare.Claims.Span);
+            any = true;
+        });
+        return any;
+    }
+
+    private void ForEachGroup(string phase, Action<AgNumber> action)
+    {
+        uint count = _scan.Geometry.AgCount;
+        for (uint ag = 0; ag < count; ag++)
+        {
+            _cancellation.ThrowIfCancellationRequested();
+            _progress(new FsckProgress(phase, ag, count));
+            action(new AgNumber(ag));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+using System.Buffers.Binary;
+using ImageFs.Devices;
+using ImageFs.Format;
+using ImageFs.Journal;
+
+namespace ImageFs.Fsck;
+
+/// <summary>The image as it will be: every repair is made here, in memory, over an image that nobody touches.</summary>
+/// <remarks>
+/// Always true: what is written as metadata carries a right checksum and the LSN of the log's last record. Nothing in the log is
+/// newer than that, so no replay, not even that of a repair that was interrupted, can undo it.
+/// </remarks>
+internal sealed class RepairView(BlockDevice image, long mostBytes)
+{
+    /// <summary>What the repaired image reads as.</summary>
+    public OverlayDevice Device { get; } = new(image) { MostBytes = mostBytes };
+
+    /// <summary>Sizes as the repaired superblock has them; set once that is known.</summary>
+    public Geometry Geometry { get; set; } = null!;
+
+    /// <summary>Where the log ends: no metadata may carry a later LSN.</summary>
+    public LogSequenceNumber Head { get; private set; }
+
+    /// <summary>The LSN of everything that is written: that of the last record of the log.</summary>
+    public LogSequenceNumber Lsn { get; private set; }
+
+    /// <summary>Says where the log ends.</summary>
+    public void SetLog(LogPosition position) => (Head, Lsn) = (position.HeadLsn, position.LastLsn);
+
+    /// <summary>Why the writes that follow are made.</summary>
+    public Remedy Purpose
+    {
+        set => Device.Purpose = FindingCode.WordFor(value);
+    }
+
+    public byte[] Read(long offset, int length)
+    {
+        byte[] bytes = new byte[length];
+        Device.Read(offset, bytes);
+        return bytes;
+    }
+
+    /// <summary>Stamps LSN and checksum and writes a block.</summary>
+    public void Write(BlockKind kind, long offset, Span<byte> block)
+    {
+        if (kind != BlockKind.AttrRemote) BinaryPrimitives.WriteUInt64BigEndian(block[kind.LsnOffset()..], Lsn.Value);
+        Crc32c.Stamp(block, kind.CrcOffset());
+        Device.Write(offset, block);
+    }
+
+    /// <summary>Byte offset of an inode.</summary>
+    public long OffsetOf(InodeNumber number)
+    {
+        AgInode inside = Geometry.InodeInAg(number);
+        return Geometry.ByteOffset(Geometry.AgOf(number), Geometry.BlockOf(inside)) + (long)(inside.Value & (uint)(Geometry.InodesPerBlock - 1)) * Geometry.InodeSize;
+    }
+
+    /// <summary>Stamps LSN and checksum and writes an inode.</summary>
+    public void WriteInode(InodeNumber number, Span<byte> inode)
+    {
+        InodeCore.At(inode).Lsn = Lsn.Value;
+        Crc32c.Stamp(inode, InodeCore.CrcOffset);
+        Device.Write(OffsetOf(number), inode);
+    }
+}

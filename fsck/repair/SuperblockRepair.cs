@@ -1,0 +1,166 @@
+using ImageFs.Format;
+
+namespace ImageFs.Fsck;
+
+/// <summary>Makes the primary superblock whole from what is left of it and from its copies, and the copies from it.</summary>
+/// <remarks>
+/// The copies know where everything is; only the primary knows the inodes, the counters and what mount options changed. So a
+/// damaged primary keeps its own bytes and takes from a copy what both must share; a primary of which nothing is left is
+/// replaced.
+/// </remarks>
+internal sealed class SuperblockRepair(RepairView view)
+{
+    private const int End = 264, EndWithoutMetaUuid = 248;
+
+    /// <summary>Finds a superblock, sets the view's geometry, and writes a whole primary to the view.</summary>
+    /// <returns>Null, or why there is nothing to repair.</returns>
+    public string? Restore(CancellationToken cancellation)
+    {
+        view.Purpose = Remedy.RestoreSuperblock;
+        FindingList unheard = new(0, 0);
+        if (SuperblockFinder.Find(view.Device, unheard, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
+        byte[] before = view.Read(0, sector.Length);
+        byte[] primary = source == 0 ? (byte[])sector.Clone() : Merge(before, sector);
+        if (source == 0) Vote(primary);
+        Tidy(primary);
+        if (SuperblockVerifier.VerifyLayout(primary) is Fault fault) return $"the superblock makes no sense ({fault}) and no copy does better";
+        SuperblockVerifier.Verdict verdict = SuperblockVerifier.Judge(Superblock.At((ReadOnlySpan<byte>)primary));
+        if (verdict.Level == Support.Refused) return verdict.Reason;
+        if (!primary.AsSpan().SequenceEqual(before) || !Crc32c.IsValid(before, Superblock.CrcOffset)) WritePrimary(primary);
+        view.Geometry = new Geometry(Superblock.At((ReadOnlySpan<byte>)primary));
+        return null;
+    }
+
+    private void WritePrimary(byte[] sector)
+    {
+        Crc32c.Stamp(sector, Superblock.CrcOffset);
+        view.Device.Write(0, sector);
+    }
+
+    /// <summary>What a damaged primary still says, corrected by a copy.</summary>
+    private static byte[] Merge(byte[] primary, byte[] copy)
+    {
+        int different = SuperblockFields.Shared.Count(f => !primary.AsSpan(f.Offset, f.Size).SequenceEqual(copy.AsSpan(f.Offset, f.Size)));
+        byte[] merged = (byte[])(different * 4 > SuperblockFields.Shared.Length ? copy : primary).Clone();
+        CopyShared(copy, merged);
+        ref Superblock sb = ref Superblock.At(merged.AsSpan());
+        sb.InProgress = 0;
+        return merged;
+    }
+
+    private static void CopyShared(byte[] from, byte[] to)
+    {
+        foreach (SuperblockField field in SuperblockFields.Shared) from.AsSpan(field.Offset, field.Size).CopyTo(to.AsSpan(field.Offset));
+        ref readonly Superblock source = ref Superblock.At((ReadOnlySpan<byte>)from);
+        ref Superblock sb = ref Superblock.At(to.AsSpan());
+        const ushort own = (ushort)(VersionBits.Attributes | VersionBits.StripeAlignment | VersionBits.Quota);
+        sb.VersionNumber = (ushort)((source.VersionNumber & ~own) | (sb.VersionNumber & own));
+        sb.Features2 = source.Features2;
+        sb.FeaturesIncompat = source.FeaturesIncompat & ~(uint)IncompatFeatures.NeedsRepair;
+    }
+
+    /// <summary>Where all copies agree with one another and not with the primary, the primary is wrong.</summary>
+    private void Vote(byte[] primary)
+    {
+        Geometry g = new(Superblock.At((ReadOnlySpan<byte>)primary));
+        byte[]? first = null;
+        int copies = 0;
+        for (uint ag = 1; ag < g.AgCount; ag++)
+        {
+            long at = g.HeaderOffset(new AgNumber(ag), 0);
+            if (at > view.Device.Length - g.SectorSize) return;
+            byte[] copy = view.Read(at, g.SectorSize);
+            if (!Crc32c.IsValid(copy, Superblock.CrcOffset) || SuperblockVerifier.VerifyLayout(copy) is not null) continue;
+            first ??= copy;
+            if (SuperblockFields.Differences(copy, first).Any()) return;
+            copies++;
+        }
+        if (copies >= 2 && SuperblockFields.Differences(primary, first!).Any()) CopyShared(first!, primary);
+    }
+
+    /// <summary>Gives the fields that follow from others their values.</summary>
+    private void Tidy(byte[] sector)
+    {
+        ref Superblock sb = ref Superblock.At(sector.AsSpan());
+        sb.FeaturesIncompat = sb.FeaturesIncompat & ~(uint)IncompatFeatures.NeedsRepair;
+        sb.BadFeatures2 = sb.Features2;
+        sb.SharedVersion = 0;
+        sb.FeaturesCompat = 0;
+        sb.FeaturesLogIncompat = sb.FeaturesLogIncompat & (uint)LogIncompatFeatures.LoggedAttributes;
+        ulong extent = (ulong)sb.RealtimeExtentSize.Value << sb.BlockLog;
+        if (extent is < 4096 or > 1 << 30) sb.RealtimeExtentSize = Math.Max(1, 4096u >> sb.BlockLog);
+        if (sb.RealtimeBlocks == 0)
+        {
+            sb.RealtimeExtents = sb.FreeRealtimeExtents = 0;
+            sb.RealtimeBitmapBlocks = 0;
+            sb.RealtimeExtentsLog = 0;
+        }
+        if ((sb.VersionBits & VersionBits.Quota) == 0)
+        {
+            if (sb.UserQuotaInode.Value is not (0 or ulong.MaxValue)) sb.UserQuotaInode = 0;
+            if (sb.GroupQuotaInode.Value is not (0 or ulong.MaxValue)) sb.GroupQuotaInode = 0;
+            if (sb.ProjectQuotaInode.Value is not (0 or ulong.MaxValue)) sb.ProjectQuotaInode = 0;
+        }
+        TidyInodes(ref sb);
+        bool metaUuid = sb.Has(IncompatFeatures.MetaUuid);
+        sector.AsSpan(metaUuid ? End : EndWithoutMetaUuid).Clear();
+    }
+
+    private static void TidyInodes(ref Superblock sb)
+    {
+        uint cluster = (uint)(8192 * (sb.InodeSize / 256) / sb.BlockSize.Value), chunk = InodeChunkRecord.InodesPerChunk * (uint)sb.InodeSize.Value / sb.BlockSize.Value;
+        if (sb.Has(IncompatFeatures.SparseInodes)) (sb.SparseInodeAlignment, sb.InodeAlignment) = (cluster, chunk);
+        else
+        {
+            sb.SparseInodeAlignment = 0;
+            if (sb.InodeAlignment != cluster && sb.InodeAlignment != 8192u / sb.BlockSize.Value) sb.InodeAlignment = cluster;
+        }
+        if ((sb.VersionBits & VersionBits.SectorSize) != 0 || sb.SectorSize != 512)
+        {
+            sb.VersionNumber = (ushort)(sb.VersionNumber | (ushort)VersionBits.SectorSize);
+            if (sb.LogSectorSize.Value is < 512 or > 32768) sb.LogSectorSize = sb.SectorSize;
+            sb.LogSectorLog = (byte)System.Numerics.BitOperations.Log2(sb.LogSectorSize.Value);
+        }
+        else
+        {
+            sb.LogSectorLog = 0;
+            sb.LogSectorSize = 0;
+        }
+    }
+
+    /// <summary>Sets what depends on the inodes: where the root is, and the two that follow it.</summary>
+    /// <param name="root">The root directory, if the superblock does not know it.</param>
+    public void SetInodes(ulong? root)
+    {
+        view.Purpose = Remedy.RestoreSuperblock;
+        byte[] sector = view.Read(0, view.Geometry.SectorSize);
+        ref Superblock sb = ref Superblock.At(sector.AsSpan());
+        if (root is ulong found) sb.RootInode = found;
+        sb.RealtimeBitmapInode = sb.RootInode + 1;
+        sb.RealtimeSummaryInode = sb.RootInode + 2;
+        WritePrimary(sector);
+        view.Geometry = new Geometry(sb);
+    }
+
+    /// <summary>Sets counters, the bit that says attributes exist, and an LSN the log knows.</summary>
+    public void SetCounters(ulong inodes, ulong freeInodes, ulong freeBlocks, bool hasAttributes)
+    {
+        view.Purpose = Remedy.Recount;
+        byte[] sector = view.Read(0, view.Geometry.SectorSize);
+        ref Superblock sb = ref Superblock.At(sector.AsSpan());
+        (sb.InodeCount, sb.FreeInodes, sb.FreeDataBlocks) = (inodes, freeInodes, freeBlocks);
+        if (hasAttributes) sb.VersionNumber = (ushort)(sb.VersionNumber | (ushort)VersionBits.Attributes);
+        if (sb.Lsn > view.Lsn.Value) sb.Lsn = view.Lsn.Value;
+        WritePrimary(sector);
+        view.Geometry = new Geometry(sb);
+    }
+
+    /// <summary>Writes the copy of a group anew.</summary>
+    public void WriteCopy(AgNumber ag)
+    {
+        view.Purpose = Remedy.RestoreSuperblock;
+        byte[] primary = view.Read(0, view.Geometry.SectorSize);
+        Superblock.At(primary.AsSpan()).FreeRealtimeExtents = 0;
+        view.Write(BlockKind.Superblock, view.Geometry.HeaderOffset(ag, 0), primary);
+    }
+}

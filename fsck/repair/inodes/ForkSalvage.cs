@@ -1,0 +1,146 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using ImageFs.Format;
+
+namespace ImageFs.Fsck;
+
+/// <summary>What can still be told of a damaged fork.</summary>
+/// <param name="Extents">Sorted, none overlaps another, all inside the space of data blocks.</param>
+/// <param name="TreeBlocks">Blocks of its bmbt, usable for a new one.</param>
+internal sealed record SalvagedFork(List<Extent> Extents, List<FsBlock> TreeBlocks)
+{
+    public ulong Blocks => (ulong)Extents.Sum(e => e.Length);
+}
+
+/// <summary>Collects the extents of a fork from its list, from the blocks of its bmbt that can be read, and from the reverse map.</summary>
+internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps)
+{
+    private Geometry Geometry => view.Geometry;
+
+    /// <param name="inode">The whole inode; forkoff and format are believed.</param>
+    /// <param name="expected">Blocks the fork should have, its bmbt included, as far as the inode knows; 0 if it does not.</param>
+    public SalvagedFork Collect(ReadOnlySpan<byte> inode, ulong number, bool attribute, ulong expected)
+    {
+        ref readonly InodeCore core = ref InodeCore.At(inode);
+        int dataSize = core.DataForkSize(Geometry.InodeSize);
+        ReadOnlySpan<byte> fork = attribute ? inode[(InodeCore.Size + dataSize)..] : inode.Slice(InodeCore.Size, dataSize);
+        ForkFormat format = attribute ? core.AttributeFormat : core.Format;
+        bool unwrittenAllowed = !attribute && core.IsRegular;
+        List<FsBlock> treeBlocks = [];
+        List<Extent> found = format == ForkFormat.Btree ? FromTree(fork, number, unwrittenAllowed, treeBlocks)
+            : format == ForkFormat.Extents ? FromList(fork, attribute ? core.AttrExtentCount : core.ExtentCount, expected, unwrittenAllowed) : [];
+        if (format == ForkFormat.Btree || found.Count > 0 || expected > 0)
+        {
+            List<Extent> witness = rmaps.Extents(Geometry, number, attribute);
+            treeBlocks.AddRange(rmaps.BmbtBlocks(Geometry, number, attribute).Where(b => Geometry.IsValid(b)));
+            // The whole truth, if it is as large as the inode says it is.
+            ulong whole = (ulong)witness.Sum(e => e.Length);
+            if (rmaps.IsComplete && witness.Count > 0 && (whole == expected || whole + (ulong)treeBlocks.Distinct().Count() == expected)) found = witness;
+            else found = Union(found, witness);
+        }
+        found.RemoveAll(e => !Geometry.IsValid(e.Start, e.Length) || e.End.Value > FileBlock.Limit || e.Unwritten && !unwrittenAllowed);
+        return new SalvagedFork(found, [.. treeBlocks.Distinct()]);
+    }
+
+    /// <summary>The list in the inode: as many as the count says, unless the blocks say it is another number.</summary>
+    private List<Extent> FromList(ReadOnlySpan<byte> fork, ulong count, ulong expected, bool unwrittenAllowed)
+    {
+        ReadOnlySpan<PackedExtent> list = MemoryMarshal.Cast<byte, PackedExtent>(fork[..(fork.Length / PackedExtent.Size * PackedExtent.Size)]);
+        ulong sum = 0, end = 0;
+        List<Extent> sound = [];
+        int counted = -1;
+        for (int i = 0; i < list.Length; i++)
+        {
+            Extent extent = list[i].Unpack();
+            if (!IsSound(extent, end, unwrittenAllowed))
+            {
+                // One bad record in the middle costs what it mapped, not what follows it.
+                if ((ulong)i < count && extent.Length > 0) continue;
+                break;
+            }
+            if ((ulong)i >= count && expected == 0) break;
+            end = extent.End.Value;
+            sum += extent.Length;
+            sound.Add(extent);
+            if (sum == expected) counted = sound.Count;
+        }
+        if (counted >= 0) sound.RemoveRange(counted, sound.Count - counted);
+        else if ((ulong)sound.Count > count) sound.RemoveRange((int)count, sound.Count - (int)count);
+        return sound;
+    }
+
+    private bool IsSound(in Extent extent, ulong end, bool unwrittenAllowed) =>
+        extent.Length > 0 && extent.Offset.Value >= end && extent.Offset.Value + extent.Length <= FileBlock.Limit
+        && Geometry.IsValid(extent.Start, extent.Length) && (unwrittenAllowed || !extent.Unwritten);
+
+    /// <summary>All leaves that the root, the nodes and the chains of siblings lead to.</summary>
+    private List<Extent> FromTree(ReadOnlySpan<byte> fork, ulong number, bool unwrittenAllowed, List<FsBlock> treeBlocks)
+    {
+        List<Extent> found = [];
+        HashSet<ulong> seen = [];
+        Stack<ulong> todo = [];
+        int capacity = BmbtInodeRoot.Capacity(fork.Length), nodeCapacity = Geometry.NodeCapacity(LongBtreeHeader.Size, 8, 8);
+        // Wherever the root's pointers may stand: a wrong count must not hide one.
+        for (int i = 0; i < capacity; i++) Push(BinaryPrimitives.ReadUInt64BigEndian(fork[(BmbtInodeRoot.Size + 8 * capacity + 8 * i)..]), seen, todo);
+        byte[] block = new byte[Geometry.BlockSize];
+        while (todo.TryPop(out ulong pointer))
+        {
+            FsBlock at = new(pointer);
+            try
+            {
+                view.Device.Read(Geometry.ByteOffset(at), block);
+            }
+            catch (IOException)
+            {
+                continue;
+            }
+            ref readonly LongBtreeHeader header = ref LongBtreeHeader.At((ReadOnlySpan<byte>)block);
+            if (header.Magic != BtreeMagic.Bmbt || header.Owner != number || header.BlockNumber != Geometry.DiskAddress(Geometry.ByteOffset(at))) continue;
+            treeBlocks.Add(at);
+            Push(header.LeftSibling, seen, todo);
+            Push(header.RightSibling, seen, todo);
+            ReadOnlySpan<byte> body = block.AsSpan(LongBtreeHeader.Size);
+            int most = header.Level == 0 ? body.Length / PackedExtent.Size : nodeCapacity;
+            int count = Math.Min(header.RecordCount, most);
+            for (int i = 0; i < count; i++)
+            {
+                if (header.Level > 0) Push(BinaryPrimitives.ReadUInt64BigEndian(body[(nodeCapacity * 8 + i * 8)..]), seen, todo);
+                else if (MemoryMarshal.Read<PackedExtent>(body[(i * PackedExtent.Size)..]).Unpack() is var extent && IsSound(extent, 0, unwrittenAllowed)) found.Add(extent);
+            }
+        }
+        found.Sort((a, b) => a.Offset.CompareTo(b.Offset));
+        for (int i = found.Count - 1; i > 0; i--)
+            if (found[i - 1].End > found[i].Offset) found.RemoveAt(i);
+        return found;
+    }
+
+    private void Push(ulong pointer, HashSet<ulong> seen, Stack<ulong> todo)
+    {
+        if (Geometry.IsValid(new FsBlock(pointer)) && seen.Add(pointer)) todo.Push(pointer);
+    }
+
+    /// <summary>What the fork says, and where it is silent what the reverse map says.</summary>
+    private static List<Extent> Union(List<Extent> fork, List<Extent> witness)
+    {
+        List<Extent> all = [.. fork];
+        foreach (Extent extent in witness)
+        {
+            ulong position = extent.Offset.Value;
+            foreach (Extent known in fork)
+            {
+                if (known.End.Value <= position) continue;
+                if (known.Offset.Value >= extent.End.Value) break;
+                Piece(extent, position, known.Offset.Value);
+                position = known.End.Value;
+            }
+            Piece(extent, position, extent.End.Value);
+        }
+        all.Sort((a, b) => a.Offset.CompareTo(b.Offset));
+        return all;
+
+        void Piece(in Extent from, ulong start, ulong end)
+        {
+            if (end > start) all.Add(new Extent(new FileBlock(start), from.Start + (start - from.Offset.Value), (uint)(end - start), from.Unwritten));
+        }
+    }
+}
