@@ -4,6 +4,7 @@ using ImageFs.Bench;
 return args switch
 {
     ["smallfiles", .. var rest] => SmallFiles.Run(Options.Parse(rest)),
+    ["fsck", .. var rest] => FsckRace.Run(Options.Parse(rest, new Options { Files = 1_000_000 })),
     _ => Usage(),
 };
 
@@ -12,6 +13,8 @@ static int Usage()
     Console.Error.WriteLine("""
         usage: bench smallfiles [--files N] [--per-directory N] [--bytes N] [--runs N] [--folder DIR]
           Creates N small files with one flush at the end, through the library and through the kernel on a loop mount.
+               bench fsck [--files N] [--extents N] [--runs N] [--folder DIR]
+          Checks an image of N small files, and one of N extents in 100 files, with ours and with xfs_repair -n.
         """);
     return 2;
 }

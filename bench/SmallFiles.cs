@@ -15,9 +15,9 @@ internal static class SmallFiles
         {
             for (int run = 0; run < options.Runs; run++)
             {
-                Make(image);
+                Make(image, "4g");
                 ours.Add(options.Files / Seconds(() => Ours(image, options, data)));
-                Make(image);
+                Make(image, "4g");
                 using LoopMount? mount = LoopMount.TryMount(image);
                 if (mount is not null) kernels.Add(options.Files / Seconds(() => Kernel(mount, options, data)));
                 Console.WriteLine($"run {run + 1}: ImageFs {ours[^1]:N0} files/s, kernel {(mount is null ? "not available" : $"{kernels[^1]:N0} files/s")}");
@@ -33,24 +33,31 @@ internal static class SmallFiles
         return 0;
     }
 
-    private static void Make(string image)
+    /// <summary>Makes an empty file system of a size in mkfs's notation.</summary>
+    public static void Make(string image, string size)
     {
         File.Delete(image);
         using StringWriter ignored = new();
-        int exit = Mkfs.MkfsProgram.Run(["-q", "--size", "4g", image], ignored, Console.Error);
+        int exit = Mkfs.MkfsProgram.Run(["-q", "--size", size, image], ignored, Console.Error);
         if (exit != 0) throw new InvalidOperationException($"mkfs failed with {exit}");
     }
 
     private static void Ours(string image, Options options, byte[] data)
     {
         using FileSystem fs = FileSystem.Open(image, write: true);
+        Fill(fs, options, data);
+        fs.Flush();
+    }
+
+    /// <summary>Creates the files through the library.</summary>
+    public static void Fill(FileSystem fs, Options options, byte[] data)
+    {
         for (int i = 0; i < options.Files; i++)
         {
             if (i % options.PerDirectory == 0) fs.CreateDirectory($"/d{i / options.PerDirectory}");
             using XfsFile file = fs.CreateFile($"/d{i / options.PerDirectory}/f{i}", mustBeNew: true);
             file.Write(0, data);
         }
-        fs.Flush();
     }
 
     private static void Kernel(LoopMount mount, Options options, byte[] data)

@@ -114,7 +114,7 @@ public static class FeatureTable
         new("incompat", (uint)IncompatFeatures.NeedsRepair, "needsrepair", Support.Read, "a repair was begun and not finished: run fsck"),
         new("incompat", (uint)IncompatFeatures.LargeExtentCounters, "nrext64", Support.Write, "64-bit extent counters"),
         new("incompat", (uint)IncompatFeatures.ExchangeRange, "exchange", Support.Write, "exchange-range log items may appear in the log"),
-        new("incompat", (uint)IncompatFeatures.ParentPointers, "parent", Support.Read, "parent pointers are not maintained yet"),
+        new("incompat", (uint)IncompatFeatures.ParentPointers, "parent", Support.Write, "every inode knows the directories that name it"),
         new("incompat", (uint)IncompatFeatures.MetadataDirectory, "metadir", Support.Refused, "the metadata directory tree is not read yet"),
         new("incompat", (uint)IncompatFeatures.Zoned, "zoned", Support.Refused, "zoned realtime devices are not read"),
         new("incompat", (uint)IncompatFeatures.ZoneGaps, "zone_gaps", Support.Refused, "zoned realtime devices are not read"),

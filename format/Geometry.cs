@@ -38,6 +38,7 @@ public sealed class Geometry
         HasBigTime = sb.Has(IncompatFeatures.BigTime);
         HasLargeExtentCounters = sb.Has(IncompatFeatures.LargeExtentCounters);
         HasFileType = sb.Has(IncompatFeatures.FileType);
+        HasParentPointers = sb.Has(IncompatFeatures.ParentPointers);
         LogStart = new FsBlock(sb.LogStart);
         LogBlocks = sb.LogBlocks;
         InodeAlignment = sb.InodeAlignment;
@@ -85,6 +86,8 @@ public sealed class Geometry
     public bool HasBigTime { get; }
     public bool HasLargeExtentCounters { get; }
     public bool HasFileType { get; }
+    /// <summary>Every inode but the root knows the directories that name it.</summary>
+    public bool HasParentPointers { get; }
     public FsBlock LogStart { get; }
     public uint LogBlocks { get; }
     /// <summary>sb_inoalignmt, blocks.</summary>

@@ -161,25 +161,26 @@ public sealed partial class FileSystem : IDisposable
     /// <param name="mode">Permission bits.</param>
     public XfsFile CreateFile(string path, ushort mode = 0b110_100_100, bool mustBeNew = false)
     {
+        XfsFile file;
         lock (Volume.Gate)
         {
             Volume.RequireWritable();
-            if (!mustBeNew && TryGetEntry(path, followLink: true) is not null)
+            if (mustBeNew || TryGetEntry(path, followLink: true) is null)
             {
-                XfsFile file = OpenFile(path, write: true);
-                try
-                {
-                    file.SetLength(0);
-                    return file;
-                }
-                catch
-                {
-                    file.Dispose();
-                    throw;
-                }
+                InodeNumber number = Create(path, FileMode16.Regular, mode);
+                return new XfsFile(this, Volume.Hold(number), canWrite: true);
             }
-            InodeNumber number = Create(path, FileMode16.Regular, mode);
-            return new XfsFile(this, Volume.Hold(number), canWrite: true);
+            file = OpenFile(path, write: true);
+        }
+        try
+        {
+            file.SetLength(0);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
         }
     }
 
@@ -381,7 +382,7 @@ public sealed partial class FileSystem : IDisposable
     /// <exception cref="XfsShutdownException">The device failed: nothing can be written any more.</exception>
     public void Flush()
     {
-        lock (Volume.Gate) Volume.Flush();
+        Volume.Flush();
     }
 
     /// <summary>Writes everything home and marks the image clean.</summary>

@@ -16,15 +16,17 @@ namespace ImageFs;
 /// works through it; it alone knows the order of mount, recovery and unmount.
 /// </summary>
 /// <remarks>
-/// <see cref="Gate"/> is held for every operation: one metadata writer at a time. A transaction never waits for anything
-/// while it runs; checkpoints happen between transactions.
+/// <see cref="Gate"/> is held for everything that reads or changes metadata: one metadata writer at a time. A transaction
+/// never waits for anything while it runs; checkpoints happen between transactions. The bytes of open files are guarded by
+/// each inode's <see cref="OpenInode.Io"/>, which is taken first: reads and overwrites in place do without the gate.
 /// </remarks>
 internal sealed class Volume : IDisposable
 {
     private readonly BlockDevice _device;
     private readonly bool _ownsDevice;
     private readonly Dictionary<ulong, OpenInode> _open = [];
-    private bool _disposed;
+    private bool _closing;
+    private volatile bool _disposed;
 
     private Volume(BlockDevice device, bool ownsDevice, Geometry geometry, RecoveryResult recovery, bool writable, string readOnlyReason)
     {
@@ -40,7 +42,13 @@ internal sealed class Volume : IDisposable
         Inodes = new InodeStore(Cache);
         InodeAllocator = new InodeAllocator(Groups);
         Unlinked = new UnlinkedLists(Groups, Inodes);
-        Map = new BlockMap(Groups);
+        Map = new BlockMap(Groups)
+        {
+            Changed = (number, from, end) =>
+            {
+                if (_open.TryGetValue(number.Value, out OpenInode? inode)) inode.Extents.Forget(from, end);
+            },
+        };
         Cache.Head = recovery.Position.HeadLsn;
         if (!writable) return;
         Journal = new Journal.Journal(device, Cache, recovery.Position.HeadCycle, recovery.Position.Head, recovery.WasClean)
@@ -53,8 +61,11 @@ internal sealed class Volume : IDisposable
         };
     }
 
-    /// <summary>Held by every operation.</summary>
+    /// <summary>Held by whoever reads or changes metadata.</summary>
     public Lock Gate { get; } = new();
+
+    /// <summary>True once nothing can be read any more.</summary>
+    public bool IsClosed => _disposed;
 
     /// <summary>Where file data is read and written.</summary>
     public BlockDevice Data { get; }
@@ -141,6 +152,11 @@ internal sealed class Volume : IDisposable
     /// </summary>
     public T Run<T>(Func<Transaction, T> work)
     {
+        lock (Gate) return RunInside(work);
+    }
+
+    private T RunInside<T>(Func<Transaction, T> work)
+    {
         RequireWritable();
         for (int attempt = 0; ; attempt++)
         {
@@ -178,9 +194,10 @@ internal sealed class Volume : IDisposable
         return true;
     });
 
-    /// <summary>What is known of an inode that is open or has staged blocks; made on first use.</summary>
+    /// <summary>What is known of an inode that is open or has staged blocks; made on first use. Under the gate.</summary>
     public OpenInode Hold(InodeNumber number)
     {
+        ObjectDisposedException.ThrowIf(_closing, this);
         if (!_open.TryGetValue(number.Value, out OpenInode? inode)) _open[number.Value] = inode = new OpenInode(this, Inodes.Get(number));
         inode.Holders++;
         return inode;
@@ -189,7 +206,22 @@ internal sealed class Volume : IDisposable
     /// <summary>The opposite of <see cref="Hold"/>: the last holder frees staged blocks, and the inode itself if it has no name.</summary>
     public void Release(OpenInode inode)
     {
-        if (--inode.Holders > 0) return;
+        lock (Gate)
+        {
+            if (_disposed || inode.Holders > 1)
+            {
+                inode.Holders--;
+                return;
+            }
+        }
+        // Perhaps the last one. A call that still runs on the handle that is being closed must end before blocks are freed.
+        using IoHold alone = IoHold.Enter(inode, IoMode.Exclusive);
+        lock (Gate)
+            if (--inode.Holders == 0 && !_disposed) Forget(inode);
+    }
+
+    private void Forget(OpenInode inode)
+    {
         _open.Remove(inode.Inode.Number.Value);
         if (Journal is null || Journal.Failure is not null) return;
         inode.Cow.CancelAll();
@@ -211,7 +243,10 @@ internal sealed class Volume : IDisposable
     /// <summary>Makes everything done so far durable.</summary>
     public void Flush()
     {
-        if (Journal is not null) Journal.Checkpoint();
+        if (Journal is null) return;
+        // Most of the waiting happens here, where it is in nobody's way.
+        Journal.FlushData();
+        lock (Gate) Journal.Checkpoint();
     }
 
     /// <summary>After a replay: frees inodes that lost their last name, and blocks whose copy-on-write never ended.</summary>
@@ -275,28 +310,31 @@ internal sealed class Volume : IDisposable
     /// <summary>Writes everything home, makes the superblock's counters exact, and marks the log clean.</summary>
     public void Dispose()
     {
+        OpenInode[] open;
         lock (Gate)
         {
-            if (_disposed) return;
-            try
-            {
+            if (_closing) return;
+            _closing = true;
+            open = [.. _open.Values.OrderBy(inode => inode.Inode.Number)];
+        }
+        // Who is still reading or writing must be out before the device goes.
+        foreach (OpenInode inode in open) inode.Io.Enter(IoMode.Exclusive);
+        try
+        {
+            lock (Gate)
                 if (Journal is { Failure: null } journal) Unmount(journal);
-            }
-            finally
-            {
-                _disposed = true;
-                if (_ownsDevice) _device.Dispose();
-            }
+        }
+        finally
+        {
+            _disposed = true;
+            foreach (OpenInode inode in open) inode.Io.Exit(IoMode.Exclusive);
+            if (_ownsDevice) _device.Dispose();
         }
     }
 
     private void Unmount(Journal.Journal journal)
     {
-        foreach (OpenInode inode in _open.Values.ToArray())
-        {
-            inode.Holders = 1;
-            Release(inode);
-        }
+        foreach (OpenInode inode in _open.Values.ToArray()) Forget(inode);
         if (!journal.IsDirty) return;
         Run(tx =>
         {
@@ -317,22 +355,4 @@ internal sealed class Volume : IDisposable
         Journal?.ShutDown(new XfsException(Errno.EIO, "the volume was abandoned"));
         if (_ownsDevice) _device.Dispose();
     }
-}
-
-/// <summary>An inode somebody has open, with what exists of it only in memory.</summary>
-internal sealed class OpenInode
-{
-    internal OpenInode(Volume volume, Inode inode)
-    {
-        Inode = inode;
-        Cow = new CowFork(volume, inode);
-    }
-
-    public Inode Inode { get; }
-
-    /// <summary>Blocks reserved for copy-on-write.</summary>
-    public CowFork Cow { get; }
-
-    /// <summary>Handles that refer to it.</summary>
-    public int Holders { get; set; }
 }

@@ -7,11 +7,16 @@ using ImageFs.Inodes;
 namespace ImageFs;
 
 /// <summary>An open regular file. It stays usable after its last name is gone; its blocks are freed when it is closed then.</summary>
+/// <remarks>
+/// Several threads may use it. A call that changes the layout (grows or shrinks the file, allocates or shares blocks) is alone
+/// in the file; everybody sees it as a whole. Reads and overwrites in place go on side by side, as direct I/O does in the
+/// kernel: two that touch the same bytes at the same time may mix.
+/// </remarks>
 public sealed class XfsFile : IDisposable
 {
     private readonly FileSystem _fileSystem;
     private readonly OpenInode _inode;
-    private bool _disposed;
+    private volatile bool _disposed;
 
     internal XfsFile(FileSystem fileSystem, OpenInode inode, bool canWrite)
     {
@@ -29,13 +34,7 @@ public sealed class XfsFile : IDisposable
     public InodeNumber Inode => _inode.Inode.Number;
 
     /// <summary>Bytes.</summary>
-    public long Length
-    {
-        get
-        {
-            lock (Volume.Gate) return (long)Checked().Inode.Core.FileSize.Value;
-        }
-    }
+    public long Length => Checked().Size;
 
     /// <summary>Blocks the file's data occupies, metadata of its extents included, in bytes.</summary>
     public long AllocatedBytes
@@ -67,6 +66,7 @@ public sealed class XfsFile : IDisposable
         }
         set
         {
+            using IoHold alone = Enter(IoMode.Exclusive);
             lock (Volume.Gate)
             {
                 Inode inode = Writable().Inode;
@@ -91,11 +91,8 @@ public sealed class XfsFile : IDisposable
     public int Read(long offset, Span<byte> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        lock (Volume.Gate)
-        {
-            Volume.Cache.Trim();
-            return _fileSystem.Files.Read(Checked().Inode, offset, destination);
-        }
+        using IoHold reading = Enter(IoMode.Read);
+        return _fileSystem.Files.Read(_inode, offset, destination);
     }
 
     /// <summary>The whole file.</summary>
@@ -114,6 +111,7 @@ public sealed class XfsFile : IDisposable
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        using IoHold alone = Enter(IoMode.Exclusive);
         lock (Volume.Gate) _fileSystem.Files.Write(Changed(data.Length > 0), offset, data);
     }
 
@@ -121,6 +119,7 @@ public sealed class XfsFile : IDisposable
     public void SetLength(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
+        using IoHold alone = Enter(IoMode.Exclusive);
         lock (Volume.Gate) _fileSystem.Files.SetLength(Changed(true), length);
     }
 
@@ -133,6 +132,7 @@ public sealed class XfsFile : IDisposable
     public void CloneRange(XfsFile source, long sourceOffset, long offset, long length, CancellationToken cancellation = default)
     {
         RequireSameVolume(source);
+        using IoPair both = IoPair.Enter(source.Checked(), Checked());
         lock (Volume.Gate) _fileSystem.Remapper.Clone(source.Checked(), sourceOffset, Changed(true), offset, length, cancellation);
     }
 
@@ -141,12 +141,14 @@ public sealed class XfsFile : IDisposable
     public DedupeResult DedupeRange(XfsFile source, long sourceOffset, long offset, long length)
     {
         RequireSameVolume(source);
+        using IoPair both = IoPair.Enter(source.Checked(), Checked());
         lock (Volume.Gate) return _fileSystem.Remapper.Dedupe(source.Checked(), sourceOffset, Writable(), offset, length);
     }
 
     /// <summary>Where the file's bytes lie; holes are left out, parts that are shared are listed apart.</summary>
     public IReadOnlyList<FileExtent> GetExtents()
     {
+        using IoHold reading = Enter(IoMode.Read);
         lock (Volume.Gate)
         {
             Inode inode = Checked().Inode;
@@ -178,6 +180,7 @@ public sealed class XfsFile : IDisposable
     private long Seek(long offset, bool data)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        using IoHold reading = Enter(IoMode.Read);
         lock (Volume.Gate)
         {
             Inode inode = Checked().Inode;
@@ -206,22 +209,23 @@ public sealed class XfsFile : IDisposable
     /// <summary>Makes the file, and everything done before, durable.</summary>
     public void Flush()
     {
-        lock (Volume.Gate)
-        {
-            Checked();
-            Volume.Flush();
-        }
+        Checked();
+        Volume.Flush();
     }
 
     /// <summary>Closes the file; what was written becomes durable with the next flush of the volume.</summary>
     public void Dispose()
     {
-        lock (Volume.Gate)
-        {
-            if (_disposed) return;
-            _disposed = true;
-            Volume.Release(_inode);
-        }
+        if (!Interlocked.Exchange(ref _disposed, true)) Volume.Release(_inode);
+    }
+
+    /// <summary>Takes the inode's lock for one call; throws if the file was closed before it was granted.</summary>
+    private IoHold Enter(IoMode mode)
+    {
+        IoHold hold = IoHold.Enter(Checked(), mode);
+        if (!_disposed && !Volume.IsClosed) return hold;
+        hold.Dispose();
+        throw new ObjectDisposedException(nameof(XfsFile));
     }
 
     internal OpenInode Checked()

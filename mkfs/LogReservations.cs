@@ -13,23 +13,26 @@ internal sealed class LogReservations
     private const int DirectoryDepth = 5;                   // of the name index
     private const int Quota = 6 * (24 + 104);               // user, group and project, twice
     private const int RecordBuffer = 256 * 1024, RecordHeaders = 8 * 512;
+    // An intent to change a parent pointer: its format, a name of 255 bytes and a pointer, each rounded to four; or two of both.
+    private const int OnePointer = 40 + 256 + 12, TwoPointers = OnePointer + 256 + 12;
 
     private readonly int block, sector, inode, directoryBlock, inodeCluster, chunkBlocks;
     private readonly int freeSpaceLevels, reverseMapLevels, referenceLevels, inodeLevels, dataLevels, attributeLevels;
     private readonly int freeSpaceRecordsGained;
-    private readonly bool reflink, reverseMap, freeInodes;
+    private readonly bool reflink, reverseMap, freeInodes, parents;
     private readonly long logStripe;
 
     /// <param name="plan">The plan, all but the place and size of the log.</param>
     public LogReservations(MkfsPlan plan)
     {
         (block, sector, inode, directoryBlock) = (plan.BlockSize, plan.SectorSize, plan.InodeSize, plan.DirectoryBlockSize);
-        (reflink, reverseMap, freeInodes) = (plan.Reflink, plan.ReverseMapBtree, plan.FreeInodeBtree);
+        (reflink, reverseMap, freeInodes, parents) = (plan.Reflink, plan.ReverseMapBtree, plan.FreeInodeBtree, plan.ParentPointers);
         logStripe = (long)plan.LogStripeUnit * block;
 
         freeSpaceLevels = Levels(FreeSpace(block), (plan.AgBlocks + 1L) / 2);
-        // Kernels once assumed nine levels whenever blocks can be shared, and a log must suit those kernels too.
-        reverseMapLevels = !reverseMap ? 0 : reflink ? 9 : Levels(ReverseMap(block), plan.AgBlocks);
+        // Kernels once assumed nine levels whenever blocks can be shared, and a log must suit those kernels too; those that know
+        // parent pointers are younger.
+        reverseMapLevels = !reverseMap ? 0 : reflink && !parents ? 9 : ReverseMapLevels(plan);
         referenceLevels = reflink ? Levels(ReferenceCount(block), plan.AgBlocks) : 0;
         inodeLevels = Levels(TreeShapes.Inodes(block), (1L << (plan.AgBlockLog + int.Log2(plan.InodesPerBlock))) >> 6);
         bool large = plan.LargeExtentCounters;
@@ -76,45 +79,62 @@ internal sealed class LogReservations
 
     private IEnumerable<(long Bytes, int Count)> All()
     {
-        int sharingCount = reflink ? 8 : 2;
+        // Intents to map, to count and to own make chains longer.
+        int sharingCount = !parents ? reflink ? 8 : 2 : 2 + (reflink || reverseMap ? 1 : 0) + (reflink ? 1 : 0) + (reverseMap ? 1 : 0);
+        // A name operation goes on with the parent pointer, which takes as many transactions as an attribute.
+        int more = parents ? 3 : 0;
         yield return (Write(), sharingCount);
         yield return (Truncate(), sharingCount);
-        yield return (Quota + Math.Max(InodeItems(5) + Blocks(2 * NameBlocks), Sectors(7) + Blocks(FreeSpaceBlocks(3))), 2);           // rename
-        yield return (Quota + UnlinkedRemove + Math.Max(InodeItems(2) + Blocks(NameBlocks), Sectors(3) + Blocks(FreeSpaceBlocks(1))), 2); // link
-        yield return (Quota + UnlinkedAdd + Math.Max(InodeItems(2) + Blocks(NameBlocks), Sectors(4) + Blocks(FreeSpaceBlocks(2))), 2);    // remove
-        yield return (Create() + Buffers(1, 1024), 3);                                                                                  // symlink
-        yield return (Create(), 2);
+        yield return (Rename(), 2 + more);
+        yield return (Link(), 2 + more);
+        yield return (Remove(), 2 + more);
+        yield return (Create() + Buffers(1, 1024), 3 + more);                                                                           // symlink
+        yield return (Create(), 2 + more);
         yield return (Quota + CreateAllocating() + UnlinkedAdd, 2);                                                                     // unnamed file
-        yield return (Create(), 3);                                                                                                     // mkdir
+        yield return (Create(), 3 + more);                                                                                              // mkdir
         yield return (Quota + InodeItems(1) + Sectors(3) + UnlinkedRemove + Blocks(FreeSpaceBlocks(1)) + Buffers(chunkBlocks, 0)
             + InodeTree() + FreeInodeTree(), 2);                                                                                        // free an inode
         yield return (Quota + InodeItems(1) + Sectors(2) + Buffers(1, directoryBlock) + Blocks(NameMapping + 1) + Blocks(FreeSpaceBlocks(1)), 2);
         yield return (Math.Max(InodeItems(1) + Blocks(attributeLevels), Sectors(9) + Blocks(FreeSpaceBlocks(4))), 1);
         yield return (SetAttribute, 3);
-        yield return (Quota + Math.Max(
-            InodeItems(1) + Blocks(DirectoryDepth) + (long)block * attributeLevels + Buffers(dataLevels, 0),
-            Sectors(5) + Blocks(FreeSpaceBlocks(2))), 3);                                                                               // remove attribute
+        yield return (RemoveAttribute, 3);
         yield return (Write() + Buffers(1, block - 1), sharingCount);                                                                   // quota file
     }
 
     private long Write()
     {
-        // Once, reference counts were changed in the same transaction; the smallest log still allows for that.
-        long shared = reflink ? Blocks(2 * (2 * referenceLevels - 1)) : 0;
         long map = InodeItems(1) + Blocks(dataLevels) + Sectors(3) + Blocks(FreeSpaceBlocks(2));
         long free = Sectors(5) + Blocks(FreeSpaceBlocks(2));
-        return Quota + Math.Max(map, free) + shared;
+        // Once, reference counts were changed in the same transaction; the smallest log allows for that unless only kernels
+        // that do not any more know the file system.
+        return Quota + (parents ? Math.Max(Math.Max(map, free), Counts(1)) : Math.Max(map, free) + Blocks(ReferenceBlocks(2)));
     }
 
     private long Truncate()
     {
         long unmap = InodeItems(1) + Blocks(dataLevels + 1);
-        long free = Sectors(9) + Blocks(FreeSpaceBlocks(4)) + (reflink ? Blocks(4 * (2 * referenceLevels - 1)) : 0);
-        return Quota + Math.Max(unmap, free);
+        long free = Sectors(9) + Blocks(FreeSpaceBlocks(4));
+        return Quota + (parents ? Math.Max(Math.Max(unmap, free), Counts(2)) : Math.Max(unmap, free + Blocks(ReferenceBlocks(4))));
     }
 
-    private long Create() => Quota + Math.Max(CreateAllocating(),
-        InodeItems(2) + Sectors(1) + block + Blocks(NameBlocks) + FreeInodeTree());
+    private int ReferenceBlocks(int operations) => reflink ? operations * (2 * referenceLevels - 1) : 0;
+    private long Counts(int operations) => reflink ? Sectors(operations) + Blocks(ReferenceBlocks(operations)) : 0;
+
+    private long Rename() => Quota + Pointers(Math.Max(TwoPointers + 2 * OnePointer, 2 * TwoPointers)) + Math.Max(
+        Math.Max(InodeItems(5) + Blocks(2 * NameBlocks), Sectors(7) + Blocks(FreeSpaceBlocks(3))),
+        Pointers(Math.Max(SetAttribute, RemoveAttribute)));
+
+    private long Link() => Quota + UnlinkedRemove + Pointers(OnePointer) + Math.Max(
+        Math.Max(InodeItems(2) + Blocks(NameBlocks), Sectors(3) + Blocks(FreeSpaceBlocks(1))), Pointers(SetAttribute));
+
+    private long Remove() => Quota + UnlinkedAdd + Pointers(OnePointer) + Math.Max(
+        Math.Max(InodeItems(2) + Blocks(NameBlocks), Sectors(4) + Blocks(FreeSpaceBlocks(2))), Pointers(RemoveAttribute));
+
+    private long Create() => Quota + Pointers(OnePointer) + Math.Max(
+        Math.Max(CreateAllocating(), InodeItems(2) + Sectors(1) + block + Blocks(NameBlocks) + FreeInodeTree()), Pointers(SetAttribute));
+
+    /// <summary>What counts only with parent pointers.</summary>
+    private long Pointers(long bytes) => parents ? bytes : 0;
 
     private long CreateAllocating() => Sectors(2) + sector + Blocks(FreeSpaceBlocks(1)) + InodeTree() + FreeInodeTree();
     private long InodeTree() => Blocks(inodeLevels) + Blocks(FreeSpaceBlocks(1));
@@ -122,14 +142,18 @@ internal sealed class LogReservations
     private long UnlinkedRemove => Sectors(1) + 2L * inodeCluster;
     private long UnlinkedAdd => Sectors(1) + inodeCluster;
     private long SetAttribute => Quota + InodeItems(1) + Sectors(1) + Blocks(DirectoryDepth);
+    private long RemoveAttribute => Quota + Math.Max(
+        InodeItems(1) + Blocks(DirectoryDepth) + (long)block * attributeLevels + Buffers(dataLevels, 0),
+        Sectors(5) + Blocks(FreeSpaceBlocks(2)));
 
     /// <summary>The largest attribute that is still kept, and logged, in the name index itself.</summary>
     private long LargestAttribute()
     {
         int size = block / 2 + block / 4 - 256 - 1;
         long mapping = MappingBlocks(1, attributeLevels);
-        // The size in bytes is taken for a number of blocks in the last summand; kernels do the same.
-        long blocks = DirectoryDepth + DirectoryDepth * mapping + CeilingDivide(size, block) + MappingBlocks(size, attributeLevels);
+        // Without parent pointers the size in bytes is taken for a number of blocks in the last summand; kernels do the same.
+        long blocks = DirectoryDepth + DirectoryDepth * mapping + CeilingDivide(size, block)
+            + MappingBlocks(parents ? CeilingDivide(size, block) : size, attributeLevels);
         return SetAttribute + blocks * (Sectors(1) + Blocks(attributeLevels));
     }
 

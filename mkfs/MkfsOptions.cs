@@ -49,6 +49,8 @@ public sealed record MkfsOptions
     public bool SparseInodes { get; init; } = true;
     /// <summary>64-bit extent counters. <c>-i nrext64=</c></summary>
     public bool LargeExtentCounters { get; init; } = true;
+    /// <summary>Mappings of two files may be exchanged through the log; null: with parent pointers. <c>-i exchange=</c></summary>
+    public bool? ExchangeRange { get; init; }
 
     /// <summary>Size of the journal. <c>-l size=</c></summary>
     public MkfsSize? LogSize { get; init; }
@@ -61,6 +63,8 @@ public sealed record MkfsOptions
 
     /// <summary>Bytes per directory block, a power of two from the block size (at least 4096) to 65536. <c>-n size=</c></summary>
     public MkfsSize? DirectoryBlockSize { get; init; }
+    /// <summary>Every inode knows the directories that name it. xfsprogs before 6.10 does not accept such an image. <c>-n parent=</c></summary>
+    public bool ParentPointers { get; init; }
 
     /// <summary>The free inode btree. <c>-m finobt=</c></summary>
     public bool FreeInodeBtree { get; init; } = true;

@@ -52,6 +52,10 @@ public sealed record MkfsPlan
     public required bool BigTime { get; init; }
     /// <summary>64-bit extent counters.</summary>
     public required bool LargeExtentCounters { get; init; }
+    /// <summary>Exchange of mappings through the log.</summary>
+    public required bool ExchangeRange { get; init; }
+    /// <summary>Parent pointers.</summary>
+    public required bool ParentPointers { get; init; }
 
     /// <summary>Blocks of the log, sb_logblocks.</summary>
     public long LogBlocks { get; init; }
@@ -92,21 +96,26 @@ public sealed record MkfsPlan
     /// <summary>First block of the log in packed form, sb_logstart.</summary>
     public ulong LogStart => ((ulong)LogAg << AgBlockLog) | LogAgBlock;
 
-    /// <summary>The geometry as mkfs.xfs and xfs_info print it.</summary>
+    /// <summary>
+    /// The geometry as mkfs.xfs and xfs_info print it; the features that came with 6.10 are shown as its successors do, where
+    /// there are any.
+    /// </summary>
     /// <param name="image">The name of the image.</param>
     public string Describe(string image) => string.Create(CultureInfo.InvariantCulture, $"""
         meta-data={image,-22} isize={InodeSize,-6} agcount={AgCount}, agsize={AgBlocks} blks
                  ={"",-22} sectsz={SectorSize,-5} attr=2, projid32bit=1
                  ={"",-22} crc={1,-8} finobt={One(FreeInodeBtree)}, sparse={One(SparseInodes)}, rmapbt={One(ReverseMapBtree)}
-                 ={"",-22} reflink={One(Reflink),-4} bigtime={One(BigTime)} inobtcount={One(InodeBtreeCounters)} nrext64={One(LargeExtentCounters)}
+                 ={"",-22} reflink={One(Reflink),-4} bigtime={One(BigTime)} inobtcount={One(InodeBtreeCounters)} nrext64={One(LargeExtentCounters)}{(IsNew ? $"\n{"",9}={"",-22} exchange={One(ExchangeRange),-3} metadir=0" : "")}
         data     ={"",-22} bsize={BlockSize,-6} blocks={DataBlocks}, imaxpct={MaxInodePercent}
                  ={"",-22} sunit={StripeUnit,-6} swidth={StripeWidth} blks
-        naming   =version {2,-14} bsize={DirectoryBlockSize,-6} ascii-ci=0, ftype=1
+        naming   =version {2,-14} bsize={DirectoryBlockSize,-6} ascii-ci=0, ftype=1{(IsNew ? $", parent={One(ParentPointers)}" : "")}
         log      ={"internal log",-22} bsize={BlockSize,-6} blocks={LogBlocks}, version=2
                  ={"",-22} sectsz={SectorSize,-5} sunit={LogStripeUnit} blks, lazy-count=1
         realtime ={"none",-22} extsz={(long)RealtimeExtentBlocks * BlockSize,-6} blocks=0, rtextents=0
 
         """).ReplaceLineEndings("\n");
+
+    private bool IsNew => ExchangeRange || ParentPointers;
 
     private static int One(bool yes) => yes ? 1 : 0;
 }

@@ -91,6 +91,7 @@ public static class MkfsProgram
           -i maxpct=N           largest share of the space for inodes in percent
           -i sparse=0|1         allocate inode chunks in parts, default 1
           -i nrext64=0|1        64-bit extent counters, default 1
+          -i exchange=0|1       mappings may be exchanged between files, default 0, with -n parent=1 1
           -l size=NUM           size of the journal
           -l agnum=N            the allocation group that holds it
           -l su=NUM             journal writes are padded to this, or
@@ -102,6 +103,7 @@ public static class MkfsProgram
           -m bigtime=0|1        timestamps up to 2486, default 1
           -m uuid=UUID          the UUID
           -n size=NUM           bytes per directory block: the block size, at least 4k, to 64k
+          -n parent=0|1         parent pointers, default 0 (xfsprogs before 6.10 refuse them)
           -r extsize=NUM        realtime extent size (there is no realtime device)
 
         NUM is a number with an optional suffix: b blocks, s sectors, k, m, g, t, p, e powers of 1024.

@@ -53,6 +53,8 @@ internal sealed class Planner
             ReverseMapBtree = options.ReverseMapBtree, Reflink = options.Reflink,
             InodeBtreeCounters = options.InodeBtreeCounters ?? options.FreeInodeBtree,
             BigTime = options.BigTime, LargeExtentCounters = options.LargeExtentCounters,
+            // Nothing needs it, but whoever repairs a tree with parent pointers in place does it by exchanging mappings.
+            ExchangeRange = options.ExchangeRange ?? options.ParentPointers, ParentPointers = options.ParentPointers,
             Uuid = options.Uuid, Label = options.Label,
         };
         plan = plan with { FreeListBlocks = FreeListBlocks(plan) };

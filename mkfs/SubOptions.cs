@@ -46,7 +46,7 @@ internal static class SubOptions
         Fixed('i', "projid32bit", 1, "project numbers always have 32 bits"),
         Flag('i', "sparse", (o, v) => o with { SparseInodes = v }),
         Flag('i', "nrext64", (o, v) => o with { LargeExtentCounters = v }),
-        Fixed('i', "exchange", 0, "exchange ranges (exchange=1) are not supported yet"),
+        Flag('i', "exchange", (o, v) => o with { ExchangeRange = v }),
 
         Number('l', "agnum", (o, v) => o with { LogAg = v }),
         Fixed('l', "internal", 1, "external journals are not supported"),
@@ -74,7 +74,7 @@ internal static class SubOptions
             ? throw new MkfsOptionException("-n version=ci: names that ignore case are not supported.")
             : v == "2" ? o : throw new MkfsOptionException($"-n version={v}: directories are always version 2.")),
         Fixed('n', "ftype", 1, "directory entries always carry the file type"),
-        Fixed('n', "parent", 0, "parent pointers (parent=1) are not supported yet"),
+        Flag('n', "parent", (o, v) => o with { ParentPointers = v }),
 
         Size('r', "extsize", (o, v) => o with { RealtimeExtentSize = v }),
         Flag('r', "noalign", (o, _) => o),

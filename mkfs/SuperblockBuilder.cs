@@ -93,5 +93,6 @@ internal sealed class SuperblockBuilder(MkfsPlan plan, Uuid uuid)
 
     private IncompatFeatures Incompat =>
         IncompatFeatures.FileType | (plan.SparseInodes ? IncompatFeatures.SparseInodes : 0)
-        | (plan.BigTime ? IncompatFeatures.BigTime : 0) | (plan.LargeExtentCounters ? IncompatFeatures.LargeExtentCounters : 0);
+        | (plan.BigTime ? IncompatFeatures.BigTime : 0) | (plan.LargeExtentCounters ? IncompatFeatures.LargeExtentCounters : 0)
+        | (plan.ExchangeRange ? IncompatFeatures.ExchangeRange : 0) | (plan.ParentPointers ? IncompatFeatures.ParentPointers : 0);
 }

@@ -48,14 +48,16 @@ internal static class TreeShapes
         return levels;
     }
 
+    /// <summary>Levels of the reverse mapping tree of a group. Where blocks are shared it has as many records as fit.</summary>
+    public static int ReverseMapLevels(MkfsPlan plan) => plan.Reflink ? LevelsOfBlocks(ReverseMap(plan.BlockSize), plan.AgBlocks)
+        : Levels(ReverseMap(plan.BlockSize), plan.AgBlocks);
+
     /// <summary>Blocks a fresh group puts aside for its free space and reverse mapping trees: a new root and a leaf each,
     /// unless the group is so small that the tree never needs a second level.</summary>
     public static uint FreeListBlocks(MkfsPlan plan)
     {
         int freeSpace = Levels(FreeSpace(plan.BlockSize), (plan.AgBlocks + 1L) / 2);
-        int reverseMap = !plan.ReverseMapBtree ? 0
-            : plan.Reflink ? LevelsOfBlocks(ReverseMap(plan.BlockSize), plan.AgBlocks)
-            : Levels(ReverseMap(plan.BlockSize), plan.AgBlocks);
+        int reverseMap = plan.ReverseMapBtree ? ReverseMapLevels(plan) : 0;
         return (uint)(2 * Math.Min(2, freeSpace) + Math.Min(2, reverseMap));
     }
 

@@ -65,6 +65,22 @@ public static class AttributeFormat
     }
 }
 
+/// <summary>Value of an attribute that points to a directory with an entry for the inode; the entry's name is the attribute's.</summary>
+/// <remarks>xfs_parent_rec, 12 bytes.</remarks>
+[StructLayout(LayoutKind.Sequential, Pack = 1)]
+public struct ParentPointer
+{
+    public const int Size = 12;
+
+    /// <summary>Number of the directory.</summary>
+    public BigEndian64 Inode;
+    /// <summary>di_gen of the directory.</summary>
+    public BigEndian32 Generation;
+
+    public static ref ParentPointer At(Span<byte> value) => ref MemoryMarshal.AsRef<ParentPointer>(value);
+    public static ref readonly ParentPointer At(ReadOnlySpan<byte> value) => ref MemoryMarshal.AsRef<ParentPointer>(value);
+}
+
 /// <summary>Header of an attribute leaf; begins as <see cref="DaBlockHeader"/> does.</summary>
 /// <remarks>xfs_attr3_leaf_hdr, 80 bytes; the common 56 bytes in front are left out.</remarks>
 [StructLayout(LayoutKind.Sequential, Pack = 1)]

@@ -149,7 +149,7 @@ internal static class AttributeFork
         // up to 6.9 wants the same of a symlink.
         if (now.Format == ForkFormat.Btree) return false;
         if ((now.IsDirectory || now.IsSymlink) && now.Format != ForkFormat.Local && now.FileSize <= (ulong)Area(inode)) return false;
-        if (inode.Geometry.Superblock.Has(IncompatFeatures.ParentPointers)) return false;
+        if (inode.Geometry.HasParentPointers) return false;
         Span<byte> bytes = inode.ModifyBytes(tx);
         ref InodeCore core = ref InodeCore.At(bytes);
         bytes[(InodeCore.Size + core.ForkOffset * 8)..].Clear();

@@ -58,7 +58,7 @@ internal static class InodeAcls
         PosixAcl access = given.Inherit(ref mode);
         made.Modify(tx).Mode = mode;
         if (!made.IsDirectory && access.IsMode) return;
-        AttributeFork.Create(tx, new AttributeStorage(volume, made), 0);
+        if (made.Core.ForkOffset == 0) AttributeFork.Create(tx, new AttributeStorage(volume, made), 0);
         if (made.IsDirectory) Store(tx, volume, made, isDefault: true, given);
         if (!access.IsMode) Store(tx, volume, made, isDefault: false, access);
     }

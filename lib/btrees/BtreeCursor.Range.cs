@@ -7,6 +7,24 @@ namespace ImageFs.BTrees;
 // keys, also from parent to parent, so every block is entered once at most.
 internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
 {
+    /// <summary>All records of the leaf the cursor is in.</summary>
+    public ReadOnlySpan<TRecord> Leaf => _leaf.Records(Data(0));
+
+    /// <summary>The first key of the leaf behind the one the cursor is in.</summary>
+    /// <returns>False in the last leaf.</returns>
+    public bool TryKeyBehindLeaf(out TKey key)
+    {
+        key = default;
+        for (int level = 1; level < _levels; level++)
+        {
+            int next = _way[level].Index + 1;
+            if (next >= Count(level)) continue;
+            key = Layout(level).LowKey(Data(level), next);
+            return true;
+        }
+        return false;
+    }
+
     /// <summary>Moves to the first record whose interval meets [low, high].</summary>
     public bool FirstMeeting(in TKey low, in TKey high)
     {

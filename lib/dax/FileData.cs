@@ -39,38 +39,28 @@ internal sealed class FileData(Volume volume)
     /// <summary>File offset of a block; blocks that only a lying inode maps lie at the end of all offsets.</summary>
     private long Bytes(FileBlock block) => block.Value > (ulong)(long.MaxValue >> Geometry.BlockLog) ? long.MaxValue : (long)(block.Value << Geometry.BlockLog);
 
-    /// <summary>Reads up to the end of the file; holes and unwritten blocks are zeros.</summary>
+    /// <summary>Reads up to the end of the file; holes and unwritten blocks are zeros. The caller holds the inode for reading.</summary>
     /// <returns>Bytes read, 0 at or behind the end.</returns>
-    public int Read(Inode inode, long offset, Span<byte> destination)
+    public int Read(OpenInode file, long offset, Span<byte> destination)
     {
-        long size = (long)inode.Core.FileSize.Value;
+        long size = file.Size;
         if (offset >= size) return 0;
         if (destination.Length > size - offset) destination = destination[..(int)(size - offset)];
-        ReadMapped(inode, offset, destination);
+        ReadMapped(file, offset, destination);
         return destination.Length;
     }
 
     /// <summary>Reads a range whatever the file's size.</summary>
-    internal void ReadMapped(Inode inode, long offset, Span<byte> destination)
+    internal void ReadMapped(OpenInode file, long offset, Span<byte> destination)
     {
         while (!destination.IsEmpty)
         {
-            FileBlock block = BlockOf(offset);
-            bool mapped = Map.TryFind(inode, ForkKind.Data, block, out Extent extent);
-            long until;
-            if (mapped && extent.Offset <= block)
-            {
-                until = Math.Min(Bytes(extent.End), offset + destination.Length);
-                Span<byte> piece = destination[..(int)(until - offset)];
-                if (extent.Unwritten) piece.Clear();
-                else volume.Data.Read(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), piece);
-            }
-            else
-            {
-                until = mapped ? Math.Min(Bytes(extent.Offset), offset + destination.Length) : offset + destination.Length;
-                destination[..(int)(until - offset)].Clear();
-            }
-            destination = destination[(int)(until - offset)..];
+            Segment segment = file.SegmentAt(BlockOf(offset));
+            long until = Math.Min(Bytes(segment.End), offset + destination.Length);
+            Span<byte> piece = destination[..(int)(until - offset)];
+            if (segment.IsZero) piece.Clear();
+            else volume.Data.Read(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), piece);
+            destination = destination[piece.Length..];
             offset = until;
         }
     }

@@ -83,7 +83,7 @@ internal sealed class Remapper(Volume volume, FileData data)
         if (length % BlockSize != 0 && sourceOffset + length != sourceSize) throw Invalid("a length that is no multiple of the block size must end the source");
         CheckOverlap(source, sourceOffset, destination, destinationOffset, length);
         if (length == 0) return new(DedupeStatus.Same, 0, 0);
-        if (!Equal(source.Inode, sourceOffset, destination.Inode, destinationOffset, length)) return new(DedupeStatus.Differs, 0, 0);
+        if (!Equal(source, sourceOffset, destination, destinationOffset, length)) return new(DedupeStatus.Differs, 0, 0);
         long shared = length;
         if (length % BlockSize != 0 && destinationOffset + length != size) shared -= length % BlockSize;
         if (shared > 0)
@@ -205,12 +205,12 @@ internal sealed class Remapper(Volume volume, FileData data)
     }
 
     /// <summary>Compares two ranges through their mappings; runs that share their blocks already are not read.</summary>
-    private bool Equal(Inode a, long aOffset, Inode b, long bOffset, long length)
+    private bool Equal(OpenInode a, long aOffset, OpenInode b, long bOffset, long length)
     {
         byte[] left = new byte[1 << 16], right = new byte[1 << 16];
         while (length > 0)
         {
-            long same = SharedRun(a, aOffset, b, bOffset, length);
+            long same = SharedRun(a.Inode, aOffset, b.Inode, bOffset, length);
             if (same == 0)
             {
                 same = Math.Min(length, left.Length);

@@ -22,6 +22,9 @@ internal sealed class BlockMap(AllocationGroups groups)
 {
     private Geometry Geometry => groups.Cache.Geometry;
 
+    /// <summary>Called before a range of a data fork is mapped otherwise.</summary>
+    public Action<InodeNumber, FileBlock, FileBlock>? Changed { get; set; }
+
     /// <summary>The first extent that ends behind <paramref name="at"/>: the one over it, or the next.</summary>
     public bool TryFind(Inode inode, ForkKind kind, FileBlock at, out Extent extent)
     {
@@ -99,11 +102,45 @@ internal sealed class BlockMap(AllocationGroups groups)
         }
     }
 
+    /// <summary>Decodes the extents around a place: the whole list, or a leaf of the bmbt.</summary>
+    /// <param name="from">First file block they speak of.</param>
+    /// <param name="to">First file block behind.</param>
+    public Extent[] ReadAround(Inode inode, ForkKind kind, FileBlock at, out FileBlock from, out FileBlock to)
+    {
+        (from, to) = (default, new FileBlock(FileBlock.Limit));
+        ReadOnlySpan<PackedExtent> packed = [];
+        if (inode.Format(kind) == ForkFormat.Extents) packed = List(inode, kind);
+        else if (inode.Format(kind) == ForkFormat.Btree)
+        {
+            Cursor cursor = new(new BmbtHome(groups, inode, kind));
+            bool before = cursor.Seek(at.Value, SeekMode.LessOrEqual);
+            if (before || cursor.Seek(at.Value, SeekMode.GreaterOrEqual))
+            {
+                packed = cursor.Leaf;
+                if (before) from = packed[0].Unpack().Offset;
+                if (cursor.TryKeyBehindLeaf(out BigEndian64 behind)) to = new FileBlock(behind.Value);
+            }
+        }
+        Extent[] extents = new Extent[packed.Length];
+        FileBlock last = from;
+        for (int i = 0; i < extents.Length; i++)
+        {
+            Extent extent = packed[i].Unpack();
+            Checked(inode, extent);
+            if (extent.Offset < last || extent.End > to) throw inode.Corrupt($"extents overlap at file block {extent.Offset}");
+            last = extent.End;
+            extents[i] = extent;
+        }
+        if (at < from || at >= to) throw inode.Corrupt($"file block {at} is looked for in a bmbt leaf of {from} to {to}");
+        return extents;
+    }
+
     /// <summary>Maps a run into a hole, joined with its neighbours; counts its blocks and tells the rmapbt.</summary>
     /// <exception cref="XfsException">EFBIG: the fork cannot have another extent.</exception>
     public void Map(Transaction tx, Inode inode, ForkKind kind, in Extent extent)
     {
         Invariant.Holds(extent.Length is > 0 and <= Extent.MaxLength && extent.End.Value <= FileBlock.Limit, "an extent is 1..2^21-1 blocks below 2^54");
+        if (kind == ForkKind.Data) Changed?.Invoke(inode.Number, extent.Offset, extent.End);
         MapWithoutRmap(tx, inode, kind, extent);
         inode.AddBlocks(tx, extent.Length);
         AddRmap(tx, inode, kind, extent);
@@ -119,6 +156,7 @@ internal sealed class BlockMap(AllocationGroups groups)
         if (!TryFind(inode, kind, from, out removed) || removed.Offset >= end) return false;
         removed = Slice(removed, from, end);
         if (removed.Length > most) removed = removed with { Length = most };
+        if (kind == ForkKind.Data) Changed?.Invoke(inode.Number, removed.Offset, removed.End);
         Cut(tx, inode, kind, removed);
         inode.AddBlocks(tx, -(long)removed.Length);
         RemoveRmap(tx, inode, kind, removed);
@@ -129,6 +167,7 @@ internal sealed class BlockMap(AllocationGroups groups)
     public void SetUnwritten(Transaction tx, Inode inode, in Extent part, bool unwritten)
     {
         if (part.Unwritten == unwritten) return;
+        Changed?.Invoke(inode.Number, part.Offset, part.End);
         Cut(tx, inode, ForkKind.Data, part);
         RemoveRmap(tx, inode, ForkKind.Data, part);
         Extent now = part with { Unwritten = unwritten };

@@ -38,6 +38,7 @@ internal sealed class Journal : ITransactionSink
     private LogSequenceNumber? _tail;
     private long _pendingBytes;
     private uint _transactionId;
+    private readonly Lock _dataFlush = new();
     private bool _dataWritten;
     private bool _dirty;
 
@@ -87,8 +88,26 @@ internal sealed class Journal : ITransactionSink
     /// <summary>Called whenever a checkpoint has become durable: freed blocks may be reused.</summary>
     public Action? Durable { get; set; }
 
-    /// <summary>File data was written to the device: it must be durable before any later checkpoint.</summary>
-    public void NoteData() => _dataWritten = true;
+    /// <summary>File data was written to the device: it must be durable before any later checkpoint. Called by any thread, after the write.</summary>
+    public void NoteData() => Volatile.Write(ref _dataWritten, true);
+
+    /// <summary>Makes file data written so far durable. Called by any thread; a checkpoint waits for it.</summary>
+    /// <exception cref="XfsShutdownException">The device failed; so does everything after.</exception>
+    public void FlushData()
+    {
+        CheckAlive();
+        try
+        {
+            // Under a lock: who finds nothing to flush must not go on before the one who flushes is done.
+            lock (_dataFlush)
+                if (Interlocked.Exchange(ref _dataWritten, false)) _device.Flush();
+        }
+        catch (Exception why)
+        {
+            ShutDown(why);
+            throw new XfsShutdownException($"the volume was shut down while its data was flushed: {why.Message}", why);
+        }
+    }
 
     /// <summary>Throws if the volume is shut down.</summary>
     public void CheckAlive()
@@ -231,14 +250,9 @@ internal sealed class Journal : ITransactionSink
     /// <exception cref="XfsShutdownException">The device failed; so does everything after.</exception>
     public void Checkpoint()
     {
-        CheckAlive();
+        FlushData();
         try
         {
-            if (_dataWritten)
-            {
-                _device.Flush();
-                _dataWritten = false;
-            }
             if (!HasPending) return;
             WriteCheckpoint();
         }

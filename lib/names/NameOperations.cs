@@ -36,18 +36,27 @@ internal sealed class NameOperations(Volume volume)
         bool isDirectory = (made.Mode & FileMode16.TypeMask) == FileMode16.Directory;
         return volume.Run(tx =>
         {
-            InodeNumber number = volume.InodeAllocator.Allocate(tx, parent.Number, isDirectory);
-            Inode inode = volume.Inodes.GetRaw(number);
-            if (inode.Core.Mode != 0) throw inode.Corrupt("is in use, but its chunk says it is free");
             Timestamp now = volume.Clock();
-            InodeFactory.Initialise(tx, inode, parent, made, now);
+            Inode inode = Make(tx, parent, made, now);
             if (isDirectory) Directory.Initialize(tx, Open(inode), parent.Number);
             if (target is not null) WriteTarget(tx, inode, target);
             InodeAcls.Inherit(tx, volume, parent, inode);
-            Directory.Add(tx, directory, name, number, DirectoryName.TypeOf(made.Mode));
+            Directory.Add(tx, directory, name, inode.Number, DirectoryName.TypeOf(made.Mode));
+            ParentPointers.Add(tx, volume, inode, parent, name);
             Touch(tx, parent, now, isDirectory ? 1 : 0);
-            return number;
+            return inode.Number;
         });
+    }
+
+    /// <summary>A new inode without contents and names.</summary>
+    private Inode Make(Transaction tx, Inode parent, in NewInode made, Timestamp now)
+    {
+        InodeNumber number = volume.InodeAllocator.Allocate(tx, parent.Number, (made.Mode & FileMode16.TypeMask) == FileMode16.Directory);
+        Inode inode = volume.Inodes.GetRaw(number);
+        if (inode.Core.Mode != 0) throw inode.Corrupt("is in use, but its chunk says it is free");
+        InodeFactory.Initialise(tx, inode, parent, made, now);
+        ParentPointers.Prepare(tx, volume, inode);
+        return inode;
     }
 
     /// <summary>Another name for an inode.</summary>
@@ -62,6 +71,7 @@ internal sealed class NameOperations(Volume volume)
         {
             Timestamp now = volume.Clock();
             Directory.Add(tx, directory, name, inode.Number, DirectoryName.TypeOf(inode.Core.Mode));
+            ParentPointers.Add(tx, volume, inode, parent, name);
             ChangeLinks(tx, inode, +1, now);
             Touch(tx, parent, now, 0);
         });
@@ -84,7 +94,7 @@ internal sealed class NameOperations(Volume volume)
         {
             Timestamp now = volume.Clock();
             Directory.Remove(tx, names, name, out _);
-            Unname(tx, inode, now);
+            Unname(tx, inode, parent, name, now);
             Touch(tx, parent, now, directory ? -1 : 0);
         });
         InactivateIfGone(inode);
@@ -130,15 +140,15 @@ internal sealed class NameOperations(Volume volume)
             else
             {
                 Directory.Replace(tx, target, newName, number, type);
-                Unname(tx, victim, now);
+                Unname(tx, victim, to, newName, now);
             }
+            ParentPointers.Move(tx, volume, moved, from, name, to, newName);
             if (mode == RenameMode.Whiteout)
             {
                 // What overlays understand as "deleted here": a character device 0:0 under the old name.
-                InodeNumber white = volume.InodeAllocator.Allocate(tx, from.Number, directory: false);
-                Inode whiteout = volume.Inodes.GetRaw(white);
-                InodeFactory.Initialise(tx, whiteout, from, new NewInode(FileMode16.CharDevice, 0, 0), now);
-                Directory.Replace(tx, source, name, white, DirectoryFileType.CharDevice);
+                Inode whiteout = Make(tx, from, new NewInode(FileMode16.CharDevice, 0, 0), now);
+                Directory.Replace(tx, source, name, whiteout.Number, DirectoryFileType.CharDevice);
+                ParentPointers.Add(tx, volume, whiteout, from, name);
             }
             else
                 Directory.Remove(tx, source, name, out _);
@@ -166,6 +176,8 @@ internal sealed class NameOperations(Volume volume)
             Timestamp now = volume.Clock();
             Directory.Replace(tx, Open(to), newName, moved.Number, DirectoryName.TypeOf(moved.Core.Mode));
             Directory.Replace(tx, Open(from), name, other.Number, DirectoryName.TypeOf(other.Core.Mode));
+            ParentPointers.Move(tx, volume, moved, from, name, to, newName);
+            ParentPointers.Move(tx, volume, other, to, newName, from, name);
             int fromLinks = 0;
             if (across && moved.IsDirectory)
             {
@@ -224,8 +236,9 @@ internal sealed class NameOperations(Volume volume)
     }
 
     /// <summary>One name less; a directory loses its "." as well. Without names the inode goes onto an unlinked list.</summary>
-    private void Unname(Transaction tx, Inode inode, Timestamp now)
+    private void Unname(Transaction tx, Inode inode, Inode parent, byte[] name, Timestamp now)
     {
+        ParentPointers.Remove(tx, volume, inode, parent, name);
         ChangeLinks(tx, inode, inode.IsDirectory ? -2 : -1, now);
         if (inode.Core.LinkCount == 0) volume.Unlinked.Add(tx, inode);
     }

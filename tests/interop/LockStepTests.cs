@@ -23,6 +23,7 @@ public sealed class LockStepTests
         "-m finobt=0,inobtcount=0,rmapbt=0,reflink=0 -i sparse=0",
         "-s size=4096",
         "-d agcount=6",
+        "-n parent=1",
     ];
 
     /// <summary>Thirty-two rows, drawn by a fixed walk that covers the pairs of values which are legal together.</summary>
@@ -79,6 +80,7 @@ public sealed class LockStepTests
         TreeListing.AssertEqual(expected, LibraryListing.Of(kernels.Path), fields);
         using KernelMount check = KernelMount.ReadWrite(ours.Path);
         TreeListing.AssertEqual(expected, check.List(), fields);
+        if (options.Contains("parent=1", StringComparison.Ordinal)) Assert.IsGreaterThan(0, KernelParents.AssertComplete(check));
         check.AssertNoComplaints();
     }
 }

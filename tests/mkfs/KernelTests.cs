@@ -29,6 +29,11 @@ public sealed class KernelTests
     [DataRow("-dsize=2g -bsize=16384")]
     [DataRow("-dsize=2g -bsize=65536 -ssize=4096")]
     [DataRow("-dsize=5t")]
+    [DataRow("-dsize=16m -nparent=1")]
+    [DataRow("-dsize=300m -iexchange=1")]
+    [DataRow("-dsize=200m -bsize=1024 -nparent=1,size=65536 -mreflink=0")]
+    [DataRow("-dsize=100m -nparent=1 -iexchange=0 -mfinobt=0,rmapbt=0,reflink=0")]
+    [DataRow("-dsize=290m,agcount=2 -ssize=4096 -isize=2048 -nparent=1")]
     public void TheKernelUsesEveryGroup(string options) => Use(options.Split(' '));
 
     public TestContext TestContext { get; set; } = null!;

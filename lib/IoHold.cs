@@ -1,0 +1,75 @@
+using ImageFs.Inodes;
+
+namespace ImageFs;
+
+/// <summary>One inode's <see cref="IoLock"/> while it is held; disposing lets go.</summary>
+internal readonly struct IoHold : IDisposable
+{
+    private readonly OpenInode _inode;
+    private readonly IoMode _mode;
+
+    private IoHold(OpenInode inode, IoMode mode)
+    {
+        _inode = inode;
+        _mode = mode;
+    }
+
+    /// <summary>Takes the lock of one inode. Not while holding <see cref="Volume.Gate"/>.</summary>
+    public static IoHold Enter(OpenInode inode, IoMode mode)
+    {
+        inode.EnterIo(mode);
+        return new(inode, mode);
+    }
+
+    public void Dispose() => _inode.ExitIo(_mode);
+}
+
+/// <summary>
+/// The locks of a remap: nobody writes to the source, which stays readable, and nobody else is in the destination. By
+/// inode number, whoever is which; once if both are one.
+/// </summary>
+internal readonly struct IoPair : IDisposable
+{
+    private readonly OpenInode _source, _destination;
+
+    private IoPair(OpenInode source, OpenInode destination)
+    {
+        _source = source;
+        _destination = destination;
+    }
+
+    private bool IsOne => _source == _destination;
+
+    /// <summary>Takes both locks. Not while holding <see cref="Volume.Gate"/>.</summary>
+    /// <param name="comparing">
+    /// The destination is only compared at first, so that it stays readable; <see cref="ChangeDestination"/> follows before it
+    /// is changed.
+    /// </param>
+    public static IoPair Enter(OpenInode source, OpenInode destination, bool comparing = false)
+    {
+        IoMode into = comparing ? IoMode.Update : IoMode.Exclusive;
+        if (source == destination) source.EnterIo(into);
+        else if (source.Inode.Number.CompareTo(destination.Inode.Number) < 0)
+        {
+            source.EnterIo(IoMode.Update);
+            destination.EnterIo(into);
+        }
+        else
+        {
+            destination.EnterIo(into);
+            source.EnterIo(IoMode.Update);
+        }
+        return new(source, destination);
+    }
+
+    /// <summary>After a comparison: waits for the destination's readers. They never wait for anything of ours, so the order of inodes does not matter.</summary>
+    public void ChangeDestination() => _destination.UpgradeIo();
+
+    public void Dispose()
+    {
+        // Blocks of the source may have got another owner: only the refcountbt knows now which are private.
+        _source.Extents.ForgetSharing();
+        _destination.ExitIo(_destination.Io.IsHeldForUpdate ? IoMode.Update : IoMode.Exclusive);
+        if (!IsOne) _source.ExitIo(IoMode.Update);
+    }
+}

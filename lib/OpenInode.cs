@@ -1,0 +1,97 @@
+using ImageFs.Dax;
+using ImageFs.Extents;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Transactions;
+
+namespace ImageFs;
+
+/// <summary>An inode somebody has open, with what exists of it only in memory.</summary>
+internal sealed class OpenInode
+{
+    private readonly Volume _volume;
+    private long _size;
+
+    internal OpenInode(Volume volume, Inode inode)
+    {
+        _volume = volume;
+        Inode = inode;
+        Cow = new CowFork(volume, inode);
+        _size = (long)inode.Core.FileSize.Value;
+    }
+
+    public Inode Inode { get; }
+
+    /// <summary>Blocks reserved for copy-on-write. Under <see cref="Volume.Gate"/>.</summary>
+    public CowFork Cow { get; }
+
+    /// <summary>Handles that refer to it. Under <see cref="Volume.Gate"/>.</summary>
+    public int Holders { get; set; }
+
+    /// <summary>Guards bytes and layout. Taken before <see cref="Volume.Gate"/>.</summary>
+    public IoLock Io { get; } = new();
+
+    /// <summary>The data fork, decoded as far as somebody looked at it.</summary>
+    public ExtentCache Extents { get; } = new();
+
+    /// <summary>Bytes, as the last change of the layout left them.</summary>
+    public long Size
+    {
+        get
+        {
+            long size = Volatile.Read(ref _size);
+            if (size >= 0) return size;
+            lock (_volume.Gate) return (long)Inode.Core.FileSize.Value;
+        }
+    }
+
+    /// <summary>What lies at a file block, read if need be. The caller holds <see cref="Io"/> in any mode.</summary>
+    public Segment SegmentAt(FileBlock at)
+    {
+        if (Extents.TryFind(at, out Segment segment)) return segment;
+        lock (_volume.Gate)
+        {
+            if (Extents.TryFind(at, out segment)) return segment;
+            Extent[] extents = _volume.Map.ReadAround(Inode, ForkKind.Data, at, out FileBlock from, out FileBlock to);
+            Extents.Add(at, from, to, extents, allPrivate: !Inode.Core.Has(InodeFlags2.Reflink));
+            bool found = Extents.TryFind(at, out segment);
+            Invariant.Holds(found, "what was just loaded is found");
+            return segment;
+        }
+    }
+
+    /// <summary>Takes <see cref="Io"/>.</summary>
+    public void EnterIo(IoMode mode)
+    {
+        Invariant.Holds(!_volume.Gate.IsHeldByCurrentThread, "an inode is locked before the volume's gate");
+        Io.Enter(mode);
+    }
+
+    /// <summary>From <see cref="IoMode.Update"/> to <see cref="IoMode.Exclusive"/>.</summary>
+    public void UpgradeIo()
+    {
+        Invariant.Holds(!_volume.Gate.IsHeldByCurrentThread, "an inode is locked before the volume's gate");
+        Io.Upgrade();
+    }
+
+    /// <summary>Lets go of <see cref="Io"/>.</summary>
+    public void ExitIo(IoMode mode)
+    {
+        if (mode == IoMode.Exclusive) RememberSize();
+        Io.Exit(mode);
+    }
+
+    // Nobody else changes the size, so what else happens in its cluster meanwhile does not matter. An inode that cannot be
+    // read now will say so to the next one who asks.
+    private void RememberSize()
+    {
+        try
+        {
+            Volatile.Write(ref _size, (long)Inode.Core.FileSize.Value);
+        }
+        catch (Exception why) when (why is XfsException or ObjectDisposedException)
+        {
+            Volatile.Write(ref _size, -1);
+        }
+    }
+}
