@@ -132,6 +132,7 @@ public sealed partial class FileSystem
             return;
         }
         RequireChangeable(inode, key.Space);
+        if (Volume.Find(inode.Number) is OpenInode open) open.HasNoCapability = false;
         Volume.Run(tx =>
         {
             ExtendedAttributes.Set(tx, Volume, inode, AttributeName.Parse(name, out _), value, mode);
@@ -167,6 +168,17 @@ public sealed partial class FileSystem
     }
 
     private static AttributeKey Capability => new(AttributeFlags.Secure, "capability"u8);
+
+    /// <summary>True if a file may be overwritten without taking capabilities away first.</summary>
+    internal bool HasNoCapability(OpenInode file)
+    {
+        if (file.HasNoCapability) return true;
+        lock (Volume.Gate)
+        {
+            if (file.Inode.Core.ForkOffset != 0 && ExtendedAttributes.Exists(Volume, file.Inode, Capability)) return false;
+            return file.HasNoCapability = true;
+        }
+    }
 
     /// <summary>Takes a file's capabilities away: its contents or its owner change.</summary>
     internal void DropCapability(Inode inode)

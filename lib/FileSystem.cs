@@ -288,6 +288,7 @@ public sealed partial class FileSystem : IDisposable
         lock (Volume.Gate)
         {
             Volume.RequireWritable();
+            Volume.SettleTimes();
             Inode inode = Resolve(path, followLink);
             Volume.Run(tx =>
             {
@@ -399,6 +400,7 @@ public sealed partial class FileSystem : IDisposable
 
     private Entry Describe(Inode inode)
     {
+        Volume.SettleTimes();
         ref readonly InodeCore core = ref inode.Core;
         bool big = core.Has(InodeFlags2.BigTime);
         uint device = 0;

@@ -11,6 +11,8 @@ internal sealed class OpenInode
 {
     private readonly Volume _volume;
     private long _size;
+    private ulong _modified;
+    private volatile bool _hasNoCapability;
 
     internal OpenInode(Volume volume, Inode inode)
     {
@@ -58,6 +60,38 @@ internal sealed class OpenInode
             Invariant.Holds(found, "what was just loaded is found");
             return segment;
         }
+    }
+
+    /// <summary>
+    /// The first overwrite of the file made sure that it carries no capabilities, which would not survive a change of its
+    /// contents; whoever sets an attribute makes the next one look again.
+    /// </summary>
+    public bool HasNoCapability
+    {
+        get => _hasNoCapability;
+        set => _hasNoCapability = value;
+    }
+
+    /// <summary>
+    /// Bytes were overwritten in place: the inode's times are due. They are written with the next flush, when the file is
+    /// closed or when somebody asks, whatever comes first, in one transaction for all files (as lazytime does).
+    /// </summary>
+    public void NoteModified(Timestamp now)
+    {
+        if (Interlocked.Exchange(ref _modified, now.Encode(bigTime: true)) == 0) _volume.NoteOverwritten(this);
+    }
+
+    /// <summary>A change of the layout has just set later times than those that are due.</summary>
+    public void ForgetModified() => Interlocked.Exchange(ref _modified, 0);
+
+    /// <summary>Gives the inode the times that are due. Under the gate.</summary>
+    public void SettleTimes(Transaction tx)
+    {
+        ulong encoded = Interlocked.Exchange(ref _modified, 0);
+        if (encoded == 0 || Inode.Core.Mode == 0) return;
+        ref InodeCore core = ref Inode.Modify(tx);
+        core.ModifyTime = core.ChangeTime = Timestamp.Decode(encoded, bigTime: true).Encode(core.Has(InodeFlags2.BigTime));
+        core.ChangeCount = core.ChangeCount + 1;
     }
 
     /// <summary>Takes <see cref="Io"/>.</summary>

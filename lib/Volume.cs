@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using ImageFs.Allocation;
 using ImageFs.Dax;
 using ImageFs.Devices;
@@ -25,6 +26,7 @@ internal sealed class Volume : IDisposable
     private readonly BlockDevice _device;
     private readonly bool _ownsDevice;
     private readonly Dictionary<ulong, OpenInode> _open = [];
+    private readonly ConcurrentQueue<OpenInode> _overwritten = [];
     private bool _closing;
     private volatile bool _disposed;
 
@@ -222,11 +224,15 @@ internal sealed class Volume : IDisposable
 
     private void Forget(OpenInode inode)
     {
+        if (Journal is { Failure: null }) SettleTimes();
         _open.Remove(inode.Inode.Number.Value);
         if (Journal is null || Journal.Failure is not null) return;
         inode.Cow.CancelAll();
         if (inode.Inode.Core.Mode != 0 && inode.Inode.Core.LinkCount == 0) new FileData(this).Inactivate(inode.Inode);
     }
+
+    /// <summary>What is known of an inode if somebody has it open. Under the gate.</summary>
+    public OpenInode? Find(InodeNumber number) => _open.GetValueOrDefault(number.Value);
 
     /// <summary>True while somebody has the inode open.</summary>
     public bool IsHeld(InodeNumber number) => _open.ContainsKey(number.Value);
@@ -246,7 +252,25 @@ internal sealed class Volume : IDisposable
         if (Journal is null) return;
         // Most of the waiting happens here, where it is in nobody's way.
         Journal.FlushData();
-        lock (Gate) Journal.Checkpoint();
+        lock (Gate)
+        {
+            SettleTimes();
+            Journal.Checkpoint();
+        }
+    }
+
+    /// <summary>A file was overwritten in place. By any thread.</summary>
+    public void NoteOverwritten(OpenInode inode) => _overwritten.Enqueue(inode);
+
+    /// <summary>Gives files that were overwritten in place their new times. Under the gate, between transactions.</summary>
+    public void SettleTimes()
+    {
+        const int perTransaction = 64;
+        while (!_overwritten.IsEmpty && Journal!.Failure is null)
+            Run(tx =>
+            {
+                for (int i = 0; i < perTransaction && _overwritten.TryDequeue(out OpenInode? inode); i++) inode.SettleTimes(tx);
+            });
     }
 
     /// <summary>After a replay: frees inodes that lost their last name, and blocks whose copy-on-write never ended.</summary>

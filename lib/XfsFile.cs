@@ -111,8 +111,17 @@ public sealed class XfsFile : IDisposable
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        if (TryOverwrite(offset, data)) return;
         using IoHold alone = Enter(IoMode.Exclusive);
         lock (Volume.Gate) _fileSystem.Files.Write(Changed(data.Length > 0), offset, data);
+    }
+
+    private bool TryOverwrite(long offset, ReadOnlySpan<byte> data)
+    {
+        if (data.IsEmpty || !CanWrite || offset > _inode.Size - data.Length) return false;
+        Volume.RequireWritable();
+        using IoHold inPlace = Enter(IoMode.Overwrite);
+        return _fileSystem.HasNoCapability(_inode) && _fileSystem.Files.TryOverwrite(_inode, offset, data);
     }
 
     /// <summary>Grows the file with zeros or cuts it off.</summary>
@@ -133,7 +142,8 @@ public sealed class XfsFile : IDisposable
     {
         RequireSameVolume(source);
         using IoPair both = IoPair.Enter(source.Checked(), Checked());
-        lock (Volume.Gate) _fileSystem.Remapper.Clone(source.Checked(), sourceOffset, Changed(true), offset, length, cancellation);
+        lock (Volume.Gate) Changed(true);
+        _fileSystem.Remapper.Clone(source.Checked(), sourceOffset, Checked(), offset, length, cancellation);
     }
 
     /// <summary>Compares a range of this file with one of another, byte by byte, and shares the blocks if they are equal.</summary>
@@ -141,8 +151,8 @@ public sealed class XfsFile : IDisposable
     public DedupeResult DedupeRange(XfsFile source, long sourceOffset, long offset, long length)
     {
         RequireSameVolume(source);
-        using IoPair both = IoPair.Enter(source.Checked(), Checked());
-        lock (Volume.Gate) return _fileSystem.Remapper.Dedupe(source.Checked(), sourceOffset, Writable(), offset, length);
+        using IoPair both = IoPair.Enter(source.Checked(), Writable(), comparing: true);
+        return _fileSystem.Remapper.Dedupe(both, source.Checked(), sourceOffset, Checked(), offset, length);
     }
 
     /// <summary>Where the file's bytes lie; holes are left out, parts that are shared are listed apart.</summary>

@@ -37,7 +37,7 @@ internal sealed class FileData(Volume volume)
     private FileBlock BlockOf(long offset) => new((ulong)offset >> Geometry.BlockLog);
     private FileBlock BlockUp(long offset) => new(((ulong)offset + (ulong)BlockSize - 1) >> Geometry.BlockLog);
     /// <summary>File offset of a block; blocks that only a lying inode maps lie at the end of all offsets.</summary>
-    private long Bytes(FileBlock block) => block.Value > (ulong)(long.MaxValue >> Geometry.BlockLog) ? long.MaxValue : (long)(block.Value << Geometry.BlockLog);
+    internal long Bytes(FileBlock block) => block.Value > (ulong)(long.MaxValue >> Geometry.BlockLog) ? long.MaxValue : (long)(block.Value << Geometry.BlockLog);
 
     /// <summary>Reads up to the end of the file; holes and unwritten blocks are zeros. The caller holds the inode for reading.</summary>
     /// <returns>Bytes read, 0 at or behind the end.</returns>
@@ -59,10 +59,70 @@ internal sealed class FileData(Volume volume)
             long until = Math.Min(Bytes(segment.End), offset + destination.Length);
             Span<byte> piece = destination[..(int)(until - offset)];
             if (segment.IsZero) piece.Clear();
-            else volume.Data.Read(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), piece);
+            else ReadBytes(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), piece);
             destination = destination[piece.Length..];
             offset = until;
         }
+    }
+
+    /// <summary>
+    /// Overwrites a range that is inside the file, mapped, written and private throughout: no transaction, no gate. The
+    /// caller holds the inode for overwriting.
+    /// </summary>
+    /// <returns>False if any of it is something else; nothing has been written then.</returns>
+    public bool TryOverwrite(OpenInode file, long offset, ReadOnlySpan<byte> data)
+    {
+        long end = offset + data.Length;
+        if (end > file.Size) return false;
+        for (long at = offset; at < end;)
+        {
+            FileBlock block = BlockOf(at);
+            Segment segment = file.SegmentAt(block);
+            if (segment.IsZero || !(segment.Private || IsPrivate(file, segment, block, BlockUp(end)))) return false;
+            at = Bytes(segment.End);
+        }
+        while (!data.IsEmpty)
+        {
+            Segment segment = file.SegmentAt(BlockOf(offset));
+            int length = (int)Math.Min(data.Length, Bytes(segment.End) - offset);
+            WriteBytes(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), data[..length]);
+            data = data[length..];
+            offset += length;
+        }
+        file.NoteModified(volume.Clock());
+        return true;
+    }
+
+    /// <summary>Asks the refcountbt, and remembers if the answer holds for the whole extent.</summary>
+    private bool IsPrivate(OpenInode file, in Segment segment, FileBlock from, FileBlock end)
+    {
+        lock (volume.Gate)
+        {
+            // What is reserved for copy-on-write near by is used up, even where nobody shares any more.
+            if (file.Cow.TryFind(segment.Offset, out _) || file.Cow.NextStart(segment.Offset, segment.End) != segment.End) return false;
+            Extent whole = new(segment.Offset, segment.Start, (uint)(segment.End - segment.Offset), Unwritten: false);
+            if (!MustCopy(file.Inode, whole))
+            {
+                file.Extents.MarkPrivate(from);
+                return true;
+            }
+            return !MustCopy(file.Inode, BlockMap.Slice(whole, from, end));
+        }
+    }
+
+    /// <summary>Reads what a file has on the device: straight from memory where the device lies there.</summary>
+    private void ReadBytes(long at, Span<byte> destination)
+    {
+        if (volume.Data.TryGetSpan(at, destination.Length, out ReadOnlySpan<byte> bytes)) bytes.CopyTo(destination);
+        else volume.Data.Read(at, destination);
+    }
+
+    /// <summary>Writes what a file has on the device, and only then says so: a flush that ran in between did not cover it.</summary>
+    private void WriteBytes(long at, ReadOnlySpan<byte> source)
+    {
+        if (volume.Data.TryGetWritableSpan(at, source.Length, out Span<byte> bytes)) source.CopyTo(bytes);
+        else volume.Data.Write(at, source);
+        volume.Journal!.NoteData();
     }
 
     /// <summary>Writes anywhere; the file grows as needed and what lies between its old end and the write reads as zeros.</summary>
@@ -119,8 +179,7 @@ internal sealed class FileData(Volume volume)
             data = data[..length];
             if (shared || reserved) return WriteCow(file, extent, offset, data, sizeAfter: null);
         }
-        volume.Data.Write(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), data);
-        volume.Journal!.NoteData();
+        WriteBytes(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), data);
         volume.Run(tx => Touch(tx, inode, offset + length));
         return length;
     }
@@ -198,10 +257,9 @@ internal sealed class FileData(Volume volume)
     {
         long start = Bytes(run.Offset), end = Bytes(run.End), device = Geometry.ByteOffset(run.Start);
         int head = (int)(offset - start), tail = (int)(end - offset - data.Length);
-        volume.Journal!.NoteData();
         if (head == 0 && tail == 0)
         {
-            volume.Data.Write(device, data);
+            WriteBytes(device, data);
             return;
         }
         // Whole blocks in the middle go straight out; the first and last block are put together.
@@ -213,7 +271,7 @@ internal sealed class FileData(Volume volume)
                 bytes.Clear();
                 if (source is not Extent old) return;
                 long count = Math.Min(bytes.Length, sourceEnd - at);
-                if (count > 0) volume.Data.Read(Geometry.ByteOffset(old.Start) + (at - Bytes(old.Offset)), bytes[..(int)count]);
+                if (count > 0) ReadBytes(Geometry.ByteOffset(old.Start) + (at - Bytes(old.Offset)), bytes[..(int)count]);
             }
             Span<byte> block = edge.AsSpan(0, (int)BlockSize);
             if (head > 0)
@@ -222,21 +280,21 @@ internal sealed class FileData(Volume volume)
                 Fill(block[..head], start);
                 data[..inside].CopyTo(block[head..]);
                 if (head + inside < BlockSize) Fill(block[(head + inside)..], start + head + inside);
-                volume.Data.Write(device, block);
+                WriteBytes(device, block);
                 data = data[inside..];
                 device += BlockSize;
                 start += BlockSize;
                 if (start == end) return;
             }
             int whole = data.Length / (int)BlockSize * (int)BlockSize;
-            if (whole > 0) volume.Data.Write(device, data[..whole]);
+            if (whole > 0) WriteBytes(device, data[..whole]);
             data = data[whole..];
             device += whole;
             start += whole;
             if (start == end) return;
             data.CopyTo(block);
             Fill(block[data.Length..], start + data.Length);
-            volume.Data.Write(device, block);
+            WriteBytes(device, block);
         }
         finally
         {
@@ -281,8 +339,7 @@ internal sealed class FileData(Volume volume)
         extent = extent with { Length = alike };
         int length = (int)Math.Min(zeros.Length, Bytes(extent.End) - offset);
         if (shared) return WriteCow(file, extent, offset, zeros.AsSpan(0, length), sizeAfter: (long)inode.Core.FileSize.Value);
-        volume.Data.Write(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), zeros.AsSpan(0, length));
-        volume.Journal!.NoteData();
+        WriteBytes(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), zeros.AsSpan(0, length));
         return length;
     }
 
@@ -332,7 +389,7 @@ internal sealed class FileData(Volume volume)
         Map.TryFind(inode, ForkKind.Data, block, out Extent extent);
         Extent old = BlockMap.Slice(extent, block, block + 1);
         byte[] bytes = new byte[kept];
-        volume.Data.Read(Geometry.ByteOffset(old.Start), bytes);
+        ReadBytes(Geometry.ByteOffset(old.Start), bytes);
         file.Cow.Cancel(block, block + 1);
         try
         {
@@ -352,8 +409,7 @@ internal sealed class FileData(Volume volume)
             // sight, then the tail in place.
             volume.Run(tx => SetSize(tx, inode, length));
             volume.Flush();
-            volume.Data.Write(Geometry.ByteOffset(old.Start) + kept, new byte[(int)BlockSize - kept]);
-            volume.Journal!.NoteData();
+            WriteBytes(Geometry.ByteOffset(old.Start) + kept, new byte[(int)BlockSize - kept]);
         }
     }
 
@@ -466,18 +522,19 @@ internal sealed class FileData(Volume volume)
     {
         ref InodeCore core = ref inode.Modify(tx);
         if ((ulong)end > core.FileSize) core.FileSize = (ulong)end;
-        Stamp(ref core);
+        Stamp(inode, ref core);
     }
 
     internal void SetSize(Transaction tx, Inode inode, long size)
     {
         ref InodeCore core = ref inode.Modify(tx);
         core.FileSize = (ulong)size;
-        Stamp(ref core);
+        Stamp(inode, ref core);
     }
 
-    private void Stamp(ref InodeCore core)
+    private void Stamp(Inode inode, ref InodeCore core)
     {
+        volume.Find(inode.Number)?.ForgetModified();
         ulong now = volume.Clock().Encode(core.Has(InodeFlags2.BigTime));
         core.ModifyTime = now;
         core.ChangeTime = now;

@@ -27,6 +27,8 @@ internal sealed class Remapper(Volume volume, FileData data)
 {
     /// <summary>Runs remapped in one transaction.</summary>
     private const int RunsPerTransaction = 8;
+    /// <summary>Bytes compared at a time.</summary>
+    private const int CompareUnit = 1 << 18;
     /// <summary>FIDEDUPERANGE compares at most that much per call.</summary>
     public const long DedupeLimit = 1L << 30;
 
@@ -35,7 +37,10 @@ internal sealed class Remapper(Volume volume, FileData data)
     private FileBlock BlockOf(long offset) => new((ulong)offset >> Geometry.BlockLog);
     private FileBlock BlockUp(long offset) => new(((ulong)offset + (ulong)BlockSize - 1) >> Geometry.BlockLog);
 
-    /// <summary>Lets a range of <paramref name="destination"/> share the blocks of a range of <paramref name="source"/> (FICLONERANGE).</summary>
+    /// <summary>
+    /// Lets a range of <paramref name="destination"/> share the blocks of a range of <paramref name="source"/> (FICLONERANGE).
+    /// The caller holds both as an <see cref="IoPair"/>; the gate is free between transactions.
+    /// </summary>
     /// <param name="length">Bytes; 0 means to the end of the source.</param>
     /// <exception cref="XfsException">EISDIR, EINVAL, EPERM, EOPNOTSUPP, EFBIG, ENOSPC as the kernel gives them.</exception>
     public void Clone(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length, CancellationToken cancellation = default)
@@ -57,7 +62,8 @@ internal sealed class Remapper(Volume volume, FileData data)
 
         SetReflink(source.Inode);
         SetReflink(destination.Inode);
-        if (destinationOffset > size) data.Extend(destination, destinationOffset);
+        if (destinationOffset > size)
+            lock (volume.Gate) data.Extend(destination, destinationOffset);
         bool carryHint = sourceOffset == 0 && destinationOffset == 0 && length == sourceSize && size <= sourceSize
             && source.Inode.Core.Has(InodeFlags2.CowExtentSize) && !destination.Inode.Core.Has(InodeFlags2.CowExtentSize);
         volume.Run(tx =>
@@ -71,8 +77,11 @@ internal sealed class Remapper(Volume volume, FileData data)
         Remap(source, sourceOffset, destination, destinationOffset, length, growTo: destinationOffset + length, cancellation);
     }
 
-    /// <summary>Compares two ranges and shares their blocks if they are equal (FIDEDUPERANGE for one target).</summary>
-    public DedupeResult Dedupe(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length)
+    /// <summary>
+    /// Compares two ranges and shares their blocks if they are equal (FIDEDUPERANGE for one target). Both can be read while
+    /// they are compared.
+    /// </summary>
+    public DedupeResult Dedupe(in IoPair held, OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length)
     {
         CheckRange(source, sourceOffset, destination, destinationOffset, length);
         CheckAlignment(sourceOffset, destinationOffset);
@@ -88,6 +97,7 @@ internal sealed class Remapper(Volume volume, FileData data)
         if (length % BlockSize != 0 && destinationOffset + length != size) shared -= length % BlockSize;
         if (shared > 0)
         {
+            held.ChangeDestination();
             SetReflink(source.Inode);
             SetReflink(destination.Inode);
             Remap(source, sourceOffset, destination, destinationOffset, shared, growTo: 0, default);
@@ -134,7 +144,7 @@ internal sealed class Remapper(Volume volume, FileData data)
     private void Remap(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length, long growTo, CancellationToken cancellation)
     {
         FileBlock from = BlockOf(sourceOffset), end = BlockUp(sourceOffset + length), to = BlockOf(destinationOffset);
-        destination.Cow.Cancel(to, to + (end - from));
+        lock (volume.Gate) destination.Cow.Cancel(to, to + (end - from));
         Inode into = destination.Inode;
         while (from < end)
         {
@@ -204,41 +214,45 @@ internal sealed class Remapper(Volume volume, FileData data)
         return length;
     }
 
-    /// <summary>Compares two ranges through their mappings; runs that share their blocks already are not read.</summary>
+    /// <summary>Compares two ranges, both maps in lock step. What lies in the same blocks, or in none on both sides, is not read.</summary>
     private bool Equal(OpenInode a, long aOffset, OpenInode b, long bOffset, long length)
     {
-        byte[] left = new byte[1 << 16], right = new byte[1 << 16];
+        byte[]? buffers = null;
         while (length > 0)
         {
-            long same = SharedRun(a.Inode, aOffset, b.Inode, bOffset, length);
-            if (same == 0)
+            Segment x = a.SegmentAt(BlockOf(aOffset)), y = b.SegmentAt(BlockOf(bOffset));
+            long inX = aOffset - data.Bytes(x.Offset), inY = bOffset - data.Bytes(y.Offset);
+            long piece = Math.Min(length, Math.Min(data.Bytes(x.End) - aOffset, data.Bytes(y.End) - bOffset));
+            if (!(x.IsZero && y.IsZero))
             {
-                same = Math.Min(length, left.Length);
-                Span<byte> one = left.AsSpan(0, (int)same), other = right.AsSpan(0, (int)same);
-                data.ReadMapped(a, aOffset, one);
-                data.ReadMapped(b, bOffset, other);
-                if (!one.SequenceEqual(other)) return false;
+                long atX = x.IsZero ? -1 : Geometry.ByteOffset(x.Start) + inX, atY = y.IsZero ? -1 : Geometry.ByteOffset(y.Start) + inY;
+                if (atX != atY)
+                {
+                    piece = Math.Min(piece, CompareUnit);
+                    if (!EqualBytes(atX, atY, (int)piece, ref buffers)) return false;
+                }
             }
-            aOffset += same;
-            bOffset += same;
-            length -= same;
+            aOffset += piece;
+            bOffset += piece;
+            length -= piece;
         }
         return true;
     }
 
-    /// <summary>Bytes at the start of two ranges that lie in the same blocks, or in holes on both sides.</summary>
-    private long SharedRun(Inode a, long aOffset, Inode b, long bOffset, long length)
+    /// <summary>Compares two places of the device; -1 stands for zeros.</summary>
+    private bool EqualBytes(long x, long y, int length, ref byte[]? buffers)
     {
-        if (aOffset % BlockSize != 0) return 0;
-        FileBlock at = BlockOf(aOffset), bt = BlockOf(bOffset);
-        bool hasA = volume.Map.TryFind(a, ForkKind.Data, at, out Extent x), hasB = volume.Map.TryFind(b, ForkKind.Data, bt, out Extent y);
-        bool holeA = !hasA || x.Offset > at, holeB = !hasB || y.Offset > bt;
-        ulong blocks = BlockUp(length).Value;
-        if (holeA && holeB)
-            blocks = Math.Min(blocks, Math.Min(hasA ? x.Offset - at : ulong.MaxValue, hasB ? y.Offset - bt : ulong.MaxValue));
-        else if (!holeA && !holeB && x.Unwritten == y.Unwritten && x.Start.Value + (at - x.Offset) == y.Start.Value + (bt - y.Offset))
-            blocks = Math.Min(blocks, Math.Min(x.End - at, y.End - bt));
-        else return 0;
-        return Math.Min(length, (long)(blocks << Geometry.BlockLog));
+        if (x < 0) (x, y) = (y, x);
+        ReadOnlySpan<byte> one = Look(x, length, 0, ref buffers);
+        return y < 0 ? !one.ContainsAnyExcept((byte)0) : one.SequenceEqual(Look(y, length, CompareUnit, ref buffers));
+    }
+
+    /// <summary>Bytes of the device, copied only where it does not lie in memory.</summary>
+    private ReadOnlySpan<byte> Look(long at, int length, int bufferAt, ref byte[]? buffers)
+    {
+        if (volume.Data.TryGetSpan(at, length, out ReadOnlySpan<byte> bytes)) return bytes;
+        Span<byte> copy = (buffers ??= new byte[2 * CompareUnit]).AsSpan(bufferAt, length);
+        volume.Data.Read(at, copy);
+        return copy;
     }
 }

@@ -46,6 +46,16 @@ public abstract class BlockDevice : IDisposable
         return false;
     }
 
+    /// <summary>
+    /// The bytes of a range, to be stored into, where the device lies in memory and can promise that a store works; false
+    /// otherwise. For file data only: what is stored may become durable at any moment, and surely is after <see cref="Flush"/>.
+    /// </summary>
+    public virtual bool TryGetWritableSpan(long offset, int length, out Span<byte> span)
+    {
+        span = default;
+        return false;
+    }
+
     /// <summary>Closes the device without flushing it.</summary>
     public void Dispose()
     {

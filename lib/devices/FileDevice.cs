@@ -50,6 +50,9 @@ public sealed class FileDevice : BlockDevice
 
     internal SafeFileHandle Handle => _handle;
 
+    /// <summary>True after a flush failed: nothing may be written any more.</summary>
+    internal bool HasFailed => _failedFlush is not null;
+
     /// <summary>Opens and locks an image.</summary>
     /// <param name="path">A regular file; on Linux also a block device.</param>
     /// <param name="access">For reading it is shared with other readers, for writing with nobody.</param>
