@@ -167,7 +167,7 @@ internal static class CommandLine
           imagefs rm [-r] [-f] IMAGE PATH...           remove
           imagefs mv [-n] IMAGE FROM... TO             rename, move
           imagefs clone IMAGE FROM TO                  a copy that shares all blocks
-          imagefs dedupe IMAGE A B                     share the blocks of equal files
+          imagefs dedupe [-n] IMAGE [PATH...]          find equal blocks and share them
 
         imagefs VERB -h tells more about one. Exit codes: 0 done, 1 failed, 2 misused; fsck has those of fsck(8).
 

@@ -23,9 +23,9 @@ public sealed partial class FileSystem
         lock (Volume.Gate) return List(Inode(directory));
     }
 
-    internal XfsFile OpenFile(InodeNumber number)
+    internal XfsFile OpenFile(InodeNumber number, bool write = false)
     {
-        lock (Volume.Gate) return new XfsFile(this, Volume.Hold(number), canWrite: false);
+        lock (Volume.Gate) return new XfsFile(this, Volume.Hold(number), write);
     }
 
     internal byte[] ReadLink(InodeNumber number)

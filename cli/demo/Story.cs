@@ -1,5 +1,6 @@
 using ImageFs.Cli.Host;
 using ImageFs.Cli.Verbs;
+using ImageFs.Deduplication;
 using ImageFs.Devices;
 using ImageFs.Format;
 using ImageFs.Fsck;
@@ -112,10 +113,10 @@ internal sealed class Story(Narrator narrator, string folder, string image, int 
         Write(fs, "/sharing/twin-1", bytes);
         Write(fs, "/sharing/twin-2", bytes);
         fs.Flush();
-        (long Shared, long Freed)? result = DedupeVerb.Share(fs, "/sharing/twin-1", "/sharing/twin-2");
+        DeduplicationReport result = fs.Deduplicate(new() { Paths = ["/sharing/twin-1", "/sharing/twin-2"] });
         narrator.Say("two files were written apart and have the same contents");
-        narrator.Claim(result is (TwinFile, > TwinFile * 9L / 10), $"compared byte by byte, now one set of blocks: {Sizes.Human(result?.Freed ?? 0)} came free",
-            result is null ? "they were found to differ" : $"{result.Value.Shared} bytes are shared, {result.Value.Freed} came free");
+        narrator.Claim(result is { BytesShared: TwinFile, BytesFreed: > TwinFile * 9L / 10 }, $"compared byte by byte, now one set of blocks: {Sizes.Human(result.BytesFreed)} came free",
+            $"{result.BytesShared} bytes are shared, {result.BytesFreed} came free");
         narrator.Claim(Fingerprints.Hash(fs, "/sharing/twin-2") == Fingerprints.Hash(bytes), "both still read as they were written");
     }
 

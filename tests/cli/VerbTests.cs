@@ -132,17 +132,22 @@ public sealed class VerbTests
     }
 
     [TestMethod]
-    public void DedupeSharesEqualFilesAndLeavesOthersAlone()
+    public void DedupeSharesWhatIsEqualAndSaysWhatThatBrought()
     {
         byte[] bytes = Noise(200_000);
         using TempImage image = NewImage("/a", bytes);
         RunWith(bytes, "put", image.Path, "-", "/b").Ok();
         bytes[150_000] ^= 1;
         RunWith(bytes, "put", image.Path, "-", "/c").Ok();
-        Assert.AreEqual("equal: 200000 bytes share their blocks, 200704 bytes became free\n", Run("dedupe", image.Path, "/a", "/b").Ok());
-        Assert.AreEqual("imagefs: dedupe: '/a' and '/c' differ: nothing was shared\n", Run("dedupe", image.Path, "/a", "/c").Error);
-        Assert.AreEqual(1, Run("dedupe", image.Path, "/a", "/a").Code);
+        Assert.AreEqual("2 files, 400000 bytes read in 1 pass, 0 were shared already\n200000 bytes would share blocks, 200704 bytes would become free (196.0 KiB)\n",
+            Run("dedupe", "-n", image.Path, "/a", "/b").Ok());
+        Assert.AreEqual("2 files, 400000 bytes read in 1 pass, 0 were shared already\n200000 bytes share blocks now, 200704 bytes became free (196.0 KiB)\n",
+            Run("dedupe", image.Path, "/a", "/b").Ok());
         Assert.DoesNotContain(" shared", Run("stat", "-e", image.Path, "/c").Ok());
+        Assert.Contains("0 bytes share blocks now", Run("dedupe", "--whole-files", image.Path).Ok());
+        Assert.AreEqual("{\"dry_run\":false,\"files\":3,\"files_kept\":0,\"passes\":1,\"bytes_read\":600000,\"bytes_shared_before\":200000,\"bytes_shared\":195904,\"bytes_freed\":196608}\n",
+            Run("dedupe", "--json", image.Path).Ok());
+        CollectionAssert.AreEqual(bytes, Run("cat", image.Path, "/c").Bytes);
         FsckOf.File(image.Path).MustBeSilent();
     }
 
