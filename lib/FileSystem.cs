@@ -43,12 +43,25 @@ public sealed partial class FileSystem : IDisposable
     /// <exception cref="XfsBusyException">Another process, or the kernel, is using the image.</exception>
     /// <exception cref="CorruptionException">Not an XFS image, or damaged.</exception>
     /// <exception cref="XfsUnsupportedException">A feature is refused, by name.</exception>
-    public static FileSystem Open(string path, bool write = false)
+    public static FileSystem Open(string path, bool write = false) => Open(path, new OpenOptions { Write = write });
+
+    /// <summary>Opens an image file.</summary>
+    /// <inheritdoc cref="Open(string, bool)"/>
+    public static FileSystem Open(string path, OpenOptions options)
     {
-        FileDevice device = FileDevice.Open(path, write ? DeviceAccess.Write : DeviceAccess.Read);
+        FileDevice file = FileDevice.Open(path, options.Write ? DeviceAccess.Write : DeviceAccess.Read);
+        BlockDevice device = file;
         try
         {
-            return Open(device, write, leaveOpen: false);
+            try
+            {
+                if (options.DirectAccess != DirectAccess.Never) device = MappedDevice.Map(file);
+            }
+            catch (XfsUnsupportedException)
+            {
+                // Copying works everywhere.
+            }
+            return Open(device, options, leaveOpen: false);
         }
         catch
         {
@@ -59,8 +72,14 @@ public sealed partial class FileSystem : IDisposable
 
     /// <summary>Opens what lies on a device.</summary>
     /// <param name="leaveOpen">The device stays the caller's to dispose.</param>
+    /// <remarks>On a <see cref="MappedDevice"/> all files are accessed directly; ask for something else with <see cref="OpenOptions"/>.</remarks>
     public static FileSystem Open(BlockDevice device, bool write = false, bool leaveOpen = false) =>
-        new(Volume.Mount(device, write, !leaveOpen));
+        Open(device, new OpenOptions { Write = write, DirectAccess = device is MappedDevice ? DirectAccess.Always : DirectAccess.Never }, leaveOpen);
+
+    /// <summary>Opens what lies on a device.</summary>
+    /// <inheritdoc cref="Open(BlockDevice, bool, bool)"/>
+    public static FileSystem Open(BlockDevice device, OpenOptions options, bool leaveOpen = false) =>
+        new(Volume.Mount(device, options.Write, !leaveOpen, options.DirectAccess));
 
     /// <summary>Sizes and places of the image.</summary>
     public Geometry Geometry => Volume.Geometry;

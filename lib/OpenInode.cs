@@ -20,12 +20,16 @@ internal sealed class OpenInode
         Inode = inode;
         Cow = new CowFork(volume, inode);
         _size = (long)inode.Core.FileSize.Value;
+        IsDirect = volume.DirectAccess == DirectAccess.Always || volume.DirectAccess == DirectAccess.PerInode && inode.Core.Has(Format.InodeFlags2.Dax);
     }
 
     public Inode Inode { get; }
 
     /// <summary>Blocks reserved for copy-on-write. Under <see cref="Volume.Gate"/>.</summary>
     public CowFork Cow { get; }
+
+    /// <summary>Accessed directly. A DAX flag that is set later waits until the file is opened anew.</summary>
+    public bool IsDirect { get; }
 
     /// <summary>Handles that refer to it. Under <see cref="Volume.Gate"/>.</summary>
     public int Holders { get; set; }

@@ -26,11 +26,12 @@ internal sealed class Volume : IDisposable
     private readonly BlockDevice _device;
     private readonly bool _ownsDevice;
     private readonly Dictionary<ulong, OpenInode> _open = [];
+    private readonly BlockDevice _mapped, _copied;
     private readonly ConcurrentQueue<OpenInode> _overwritten = [];
     private bool _closing;
     private volatile bool _disposed;
 
-    private Volume(BlockDevice device, bool ownsDevice, Geometry geometry, RecoveryResult recovery, bool writable, string readOnlyReason)
+    private Volume(BlockDevice device, bool ownsDevice, Geometry geometry, RecoveryResult recovery, bool writable, string readOnlyReason, DirectAccess access)
     {
         _ownsDevice = ownsDevice;
         _device = device;
@@ -46,11 +47,17 @@ internal sealed class Volume : IDisposable
         Unlinked = new UnlinkedLists(Groups, Inodes);
         Map = new BlockMap(Groups)
         {
-            Changed = (number, from, end) =>
+            Changing = (tx, inode, from, end) =>
             {
-                if (_open.TryGetValue(number.Value, out OpenInode? inode)) inode.Extents.Forget(from, end);
+                Layouts!.Changing(tx, inode, from, end);
+                Find(inode.Number)?.Extents.Forget(from, end);
             },
         };
+        Layouts = new LayoutTable(this);
+        DirectAccess = access;
+        _copied = (Data as MappedDevice)?.File ?? Data;
+        // The gate before bytes move through a mapping; the device has checked lock, length and kind of file.
+        _mapped = geometry.BlockSize % Environment.SystemPageSize == 0 ? Data : _copied;
         Cache.Head = recovery.Position.HeadLsn;
         if (!writable) return;
         Journal = new Journal.Journal(device, Cache, recovery.Position.HeadCycle, recovery.Position.Head, recovery.WasClean)
@@ -71,6 +78,19 @@ internal sealed class Volume : IDisposable
 
     /// <summary>Where file data is read and written.</summary>
     public BlockDevice Data { get; }
+
+    /// <summary>The same bytes: in memory, if the file is accessed directly and the image allows it.</summary>
+    /// <param name="file">Null where it is not at hand: then only what is true of all files counts.</param>
+    public BlockDevice DataOf(OpenInode? file = null) => (file?.IsDirect ?? DirectAccess == DirectAccess.Always) ? _mapped : _copied;
+
+    /// <summary>The device, if it is mapped as a whole and holds what is read here.</summary>
+    public MappedDevice? Mapped => Data as MappedDevice;
+
+    /// <summary>Which files are accessed directly.</summary>
+    public DirectAccess DirectAccess { get; }
+
+    /// <summary>Files that are mapped, leased or sealed.</summary>
+    public LayoutTable Layouts { get; }
 
     public Geometry Geometry => Cache.Geometry;
     public MetadataCache Cache { get; }
@@ -98,7 +118,7 @@ internal sealed class Volume : IDisposable
     /// </summary>
     /// <exception cref="CorruptionException">Not an XFS image, or a damaged one.</exception>
     /// <exception cref="XfsUnsupportedException">A feature that is refused by name.</exception>
-    public static Volume Mount(BlockDevice device, bool write, bool ownsDevice = true)
+    public static Volume Mount(BlockDevice device, bool write, bool ownsDevice = true, DirectAccess access = DirectAccess.Never)
     {
         Geometry geometry = ReadSuperblock(device);
         SuperblockVerifier.Verdict verdict = SuperblockVerifier.Judge(geometry.Superblock);
@@ -120,7 +140,7 @@ internal sealed class Volume : IDisposable
             IntentFinisher.Finish(device, recovery);
         }
         else IntentFinisher.FinishInMemory(recovery);
-        Volume volume = new(device, ownsDevice, geometry, recovery, write, write ? "" : verdict.Reason);
+        Volume volume = new(device, ownsDevice, geometry, recovery, write, write ? "" : verdict.Reason, access);
         if (write && !recovery.WasClean) volume.FinishRecovery();
         return volume;
     }
@@ -170,6 +190,7 @@ internal sealed class Volume : IDisposable
                 T result = work(tx);
                 List<FreedExtent> freed = tx.Freed;
                 if (freed.Count > 0) tx.WhenCommitted(() => Groups.Busy.Add(freed));
+                if (Layouts.Any) tx.WhenCommitted(Layouts.FollowSizes);
                 tx.Commit();
                 return result;
             }
@@ -250,6 +271,7 @@ internal sealed class Volume : IDisposable
     public void Flush()
     {
         if (Journal is null) return;
+        if (Layouts.HasWriters) Journal.NoteData();
         // Most of the waiting happens here, where it is in nobody's way.
         Journal.FlushData();
         lock (Gate)
@@ -339,6 +361,7 @@ internal sealed class Volume : IDisposable
         {
             if (_closing) return;
             _closing = true;
+            Layouts.Close();
             open = [.. _open.Values.OrderBy(inode => inode.Inode.Number)];
         }
         // Who is still reading or writing must be out before the device goes.
@@ -376,6 +399,7 @@ internal sealed class Volume : IDisposable
     internal void Abandon()
     {
         _disposed = true;
+        Layouts.Close();
         Journal?.ShutDown(new XfsException(Errno.EIO, "the volume was abandoned"));
         if (_ownsDevice) _device.Dispose();
     }

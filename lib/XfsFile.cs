@@ -12,7 +12,7 @@ namespace ImageFs;
 /// in the file; everybody sees it as a whole. Reads and overwrites in place go on side by side, as direct I/O does in the
 /// kernel: two that touch the same bytes at the same time may mix.
 /// </remarks>
-public sealed class XfsFile : IDisposable
+public sealed partial class XfsFile : IDisposable
 {
     private readonly FileSystem _fileSystem;
     private readonly OpenInode _inode;
@@ -112,7 +112,8 @@ public sealed class XfsFile : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         if (TryOverwrite(offset, data)) return;
-        using IoHold alone = Enter(IoMode.Exclusive);
+        long end = offset > long.MaxValue - data.Length ? long.MaxValue : offset + data.Length;
+        using IoHold alone = EnterToWrite(new LayoutRange(Checked(), offset, end));
         lock (Volume.Gate) _fileSystem.Files.Write(Changed(data.Length > 0), offset, data);
     }
 
@@ -128,7 +129,8 @@ public sealed class XfsFile : IDisposable
     public void SetLength(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
-        using IoHold alone = Enter(IoMode.Exclusive);
+        // Growing moves nothing.
+        using IoHold alone = EnterAlone(LayoutRange.ToTheEnd(Checked(), length < Length ? length : long.MaxValue));
         lock (Volume.Gate) _fileSystem.Files.SetLength(Changed(true), length);
     }
 
@@ -141,7 +143,8 @@ public sealed class XfsFile : IDisposable
     public void CloneRange(XfsFile source, long sourceOffset, long offset, long length, CancellationToken cancellation = default)
     {
         RequireSameVolume(source);
-        using IoPair both = IoPair.Enter(source.Checked(), Checked());
+        using IoPair both = EnterBoth(() => IoPair.Enter(source.Checked(), Checked()),
+            LayoutRange.OfLength(source.Checked(), sourceOffset, length), LayoutRange.OfLength(Checked(), offset, length), cancellation);
         lock (Volume.Gate) Changed(true);
         _fileSystem.Remapper.Clone(source.Checked(), sourceOffset, Checked(), offset, length, cancellation);
     }
@@ -151,7 +154,8 @@ public sealed class XfsFile : IDisposable
     public DedupeResult DedupeRange(XfsFile source, long sourceOffset, long offset, long length)
     {
         RequireSameVolume(source);
-        using IoPair both = IoPair.Enter(source.Checked(), Writable(), comparing: true);
+        using IoPair both = EnterBoth(() => IoPair.Enter(source.Checked(), Writable(), comparing: true),
+            LayoutRange.OfLength(source.Checked(), sourceOffset, length), LayoutRange.OfLength(Checked(), offset, length));
         return _fileSystem.Remapper.Dedupe(both, source.Checked(), sourceOffset, Checked(), offset, length);
     }
 
@@ -230,13 +234,7 @@ public sealed class XfsFile : IDisposable
     }
 
     /// <summary>Takes the inode's lock for one call; throws if the file was closed before it was granted.</summary>
-    private IoHold Enter(IoMode mode)
-    {
-        IoHold hold = IoHold.Enter(Checked(), mode);
-        if (!_disposed && !Volume.IsClosed) return hold;
-        hold.Dispose();
-        throw new ObjectDisposedException(nameof(XfsFile));
-    }
+    private IoHold Enter(IoMode mode) => StillOpen(IoHold.Enter(Checked(), mode));
 
     internal OpenInode Checked()
     {

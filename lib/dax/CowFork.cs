@@ -67,6 +67,7 @@ internal sealed class CowFork(Volume volume, Inode inode)
         int before = IndexAtOrBefore(from);
         if (before >= 0) start = Math.Max(start, _extents.Values[before].End.Value);
         stop = NextStart(from, new FileBlock(stop)).Value;
+        volume.Layouts.TrimToUnleased(inode, from, ref start, ref stop);
         stop = Math.Min(stop, start + Extent.MaxLength);
         return volume.Run(tx =>
         {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using ImageFs.Allocation;
 using ImageFs.Attributes;
+using ImageFs.Devices;
 using ImageFs.Extents;
 using ImageFs.Format;
 using ImageFs.Inodes;
@@ -59,7 +60,7 @@ internal sealed class FileData(Volume volume)
             long until = Math.Min(Bytes(segment.End), offset + destination.Length);
             Span<byte> piece = destination[..(int)(until - offset)];
             if (segment.IsZero) piece.Clear();
-            else ReadBytes(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), piece);
+            else ReadBytes(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), piece, file);
             destination = destination[piece.Length..];
             offset = until;
         }
@@ -85,7 +86,7 @@ internal sealed class FileData(Volume volume)
         {
             Segment segment = file.SegmentAt(BlockOf(offset));
             int length = (int)Math.Min(data.Length, Bytes(segment.End) - offset);
-            WriteBytes(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), data[..length]);
+            WriteBytes(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), data[..length], file);
             data = data[length..];
             offset += length;
         }
@@ -111,17 +112,21 @@ internal sealed class FileData(Volume volume)
     }
 
     /// <summary>Reads what a file has on the device: straight from memory where the device lies there.</summary>
-    private void ReadBytes(long at, Span<byte> destination)
+    /// <param name="file">Whose bytes they are; null where that is not at hand.</param>
+    private void ReadBytes(long at, Span<byte> destination, OpenInode? file = null)
     {
-        if (volume.Data.TryGetSpan(at, destination.Length, out ReadOnlySpan<byte> bytes)) bytes.CopyTo(destination);
-        else volume.Data.Read(at, destination);
+        BlockDevice data = volume.DataOf(file);
+        if (data.TryGetSpan(at, destination.Length, out ReadOnlySpan<byte> bytes)) bytes.CopyTo(destination);
+        else data.Read(at, destination);
     }
 
     /// <summary>Writes what a file has on the device, and only then says so: a flush that ran in between did not cover it.</summary>
-    private void WriteBytes(long at, ReadOnlySpan<byte> source)
+    /// <inheritdoc cref="ReadBytes"/>
+    private void WriteBytes(long at, ReadOnlySpan<byte> source, OpenInode? file = null)
     {
-        if (volume.Data.TryGetWritableSpan(at, source.Length, out Span<byte> bytes)) source.CopyTo(bytes);
-        else volume.Data.Write(at, source);
+        BlockDevice data = volume.DataOf(file);
+        if (data.TryGetWritableSpan(at, source.Length, out Span<byte> bytes)) source.CopyTo(bytes);
+        else data.Write(at, source);
         volume.Journal!.NoteData();
     }
 
@@ -179,7 +184,7 @@ internal sealed class FileData(Volume volume)
             data = data[..length];
             if (shared || reserved) return WriteCow(file, extent, offset, data, sizeAfter: null);
         }
-        WriteBytes(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), data);
+        WriteBytes(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), data, file);
         volume.Run(tx => Touch(tx, inode, offset + length));
         return length;
     }

@@ -250,7 +250,7 @@ internal sealed class Remapper(Volume volume, FileData data)
     /// <summary>Bytes of the device, copied only where it does not lie in memory.</summary>
     private ReadOnlySpan<byte> Look(long at, int length, int bufferAt, ref byte[]? buffers)
     {
-        if (volume.Data.TryGetSpan(at, length, out ReadOnlySpan<byte> bytes)) return bytes;
+        if (volume.DataOf().TryGetSpan(at, length, out ReadOnlySpan<byte> bytes)) return bytes;
         Span<byte> copy = (buffers ??= new byte[2 * CompareUnit]).AsSpan(bufferAt, length);
         volume.Data.Read(at, copy);
         return copy;

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using ImageFs.Format;
 
 namespace ImageFs.Devices;
@@ -53,6 +54,17 @@ public abstract class BlockDevice : IDisposable
     public virtual bool TryGetWritableSpan(long offset, int length, out Span<byte> span)
     {
         span = default;
+        return false;
+    }
+
+    /// <summary>
+    /// The image file these bytes are the bytes of, for whoever wants to map them; false where there is none, or where what is
+    /// read here is not what lies there.
+    /// </summary>
+    /// <param name="offset">Byte of the file at which the device begins.</param>
+    internal virtual bool TryGetFile([NotNullWhen(true)] out FileDevice? file, out long offset)
+    {
+        (file, offset) = (null, 0);
         return false;
     }
 

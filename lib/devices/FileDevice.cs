@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using ImageFs.Format;
 using Microsoft.Win32.SafeHandles;
@@ -191,6 +192,36 @@ public sealed class FileDevice : BlockDevice
         base.Zero(offset, length);
     }
 
+    /// <summary>
+    /// Lets the host reserve blocks for a range, so that a store into a mapping of it cannot fail: on a full host it would kill
+    /// the process. What the range holds does not change.
+    /// </summary>
+    /// <exception cref="XfsException">EROFS; EOPNOTSUPP where the host cannot reserve.</exception>
+    /// <exception cref="XfsNoSpaceException">The host is full.</exception>
+    internal void ReserveHost(long offset, long length)
+    {
+        CheckRange(offset, length);
+        CheckWritable();
+        // NTFS files are not sparse unless someone made them so; elsewhere nobody could make the promise.
+        if (length == 0 || OperatingSystem.IsWindows()) return;
+        if (!OperatingSystem.IsLinux())
+            throw new XfsUnsupportedException($"{Path}: space for a writable mapping can be reserved on Linux and Windows only");
+        while (LinuxCalls.fallocate(_handle, LinuxCalls.KeepSize, offset, length) != 0)
+        {
+            int errno = Marshal.GetLastPInvokeError();
+            if (errno == Interrupted) continue;
+            string what = $"{Path}: the host cannot reserve {length} bytes at offset {offset}: {Marshal.GetPInvokeErrorMessage(errno)}";
+            throw errno == Errno.ENOSPC ? new XfsNoSpaceException(what) : new XfsException(errno, what);
+        }
+    }
+
+    /// <inheritdoc/>
+    internal override bool TryGetFile([NotNullWhen(true)] out FileDevice? file, out long offset)
+    {
+        (file, offset) = (this, 0);
+        return true;
+    }
+
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
@@ -313,7 +344,7 @@ public sealed class FileDevice : BlockDevice
         }
     }
 
-    private void CheckWritable()
+    internal void CheckWritable()
     {
         if (!CanWrite)
             throw new XfsException(Errno.EROFS, $"{Path}: opened for reading only");

@@ -12,6 +12,8 @@ internal static partial class LinuxCalls
     public const int OpenExclusive = 0x80, OpenReadWrite = 2, OpenCloseOnExec = 0x80000;
     public const int SyncNow = 4, SyncNowOnMac = 0x10;
     public const int LoopGetStatus = 0x4C05;
+    public const int ProtectNone = 0, ProtectRead = 1, ProtectWrite = 2;
+    public const int MapShared = 1, MapPrivate = 2, MapFixed = 0x10, MapAnonymous = 0x20, MapNoReserve = 0x4000;
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int flock(SafeFileHandle file, int operation);
@@ -30,6 +32,18 @@ internal static partial class LinuxCalls
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int msync(nint address, nuint length, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint mmap(nint address, nuint length, int protection, int flags, SafeFileHandle file, long offset);
+
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    public static partial nint mmapAnonymous(nint address, nuint length, int protection, int flags, int file, long offset);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int mprotect(nint address, nuint length, int protection);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int munmap(nint address, nuint length);
 
     [LibraryImport("libc", SetLastError = true)]
     private static unsafe partial int ioctl(SafeFileHandle file, nuint request, byte* argument);

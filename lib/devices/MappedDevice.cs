@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 using ImageFs.Format;
@@ -18,22 +19,36 @@ namespace ImageFs.Devices;
 /// rather have errors than speed opens a <see cref="FileDevice"/>.</para>
 /// <para>The gate before bytes are reached through the mapping: the lock is held, the length was taken after locking, and
 /// before bytes may be stored the host has blocks for them (<see cref="GetWritableSpan"/>), because a store into a hole of
-/// an image on a full host kills the process too. A lock is a promise between programs that ask for one: who truncates
-/// the image without asking still takes this process down.</para>
-/// <para>Spans end with the device: using one after <see cref="BlockDevice.Dispose()"/> is use after free.</para>
+/// an image on a full host kills the process too. On Linux no page can be stored into before that. A lock is a promise between
+/// programs that ask for one: who truncates the image without asking still takes this process down.</para>
+/// <para>Spans end with the device. On Linux touching one after <see cref="BlockDevice.Dispose()"/> is a fault, never somebody else's
+/// memory.</para>
 /// </remarks>
 public sealed class MappedDevice : BlockDevice
 {
+    // The unit in which the host is asked for blocks and pages become writable.
+    private const int ReserveLog = 16;
     private readonly FileDevice _file;
-    private readonly MemoryMappedFile _mapping;
-    private readonly MemoryMappedViewAccessor _view;
+    private readonly AddressWindow? _window;
+    private readonly MemoryMappedFile? _mapping;
+    private readonly MemoryMappedViewAccessor? _view;
     private readonly unsafe byte* _start;
-    private readonly HostReservation _host;
+    private readonly Lock _reserving = new();
+    private readonly ulong[] _writable;
+    private int _pieces;
+    private bool _disposed;
 
     private unsafe MappedDevice(FileDevice file)
     {
         _file = file;
-        _host = new HostReservation(file.Handle, file.Length);
+        _writable = file.CanWrite ? new ulong[((file.Length >> ReserveLog) >> 6) + 1] : [];
+        if (OperatingSystem.IsLinux())
+        {
+            _window = AddressWindow.Reserve(file.Length);
+            _window.MapFile(0, _window.Length, file, 0, writable: false);
+            _start = (byte*)_window.Address;
+            return;
+        }
         MemoryMappedFileAccess access = file.CanWrite ? MemoryMappedFileAccess.ReadWrite : MemoryMappedFileAccess.Read;
         _mapping = MemoryMappedFile.CreateFromFile(file.Handle, null, file.Length, access, HandleInheritability.None, leaveOpen: true);
         try
@@ -60,6 +75,9 @@ public sealed class MappedDevice : BlockDevice
     /// <summary>The name it was opened by.</summary>
     public string Path => _file.Path;
 
+    /// <summary>The same image without the mapping.</summary>
+    internal FileDevice File => _file;
+
     /// <summary>Opens, locks and maps an image file.</summary>
     /// <inheritdoc cref="FileDevice.Open"/>
     /// <exception cref="XfsUnsupportedException">
@@ -67,26 +85,35 @@ public sealed class MappedDevice : BlockDevice
     /// </exception>
     public static MappedDevice Open(string path, DeviceAccess access, bool allowInUse = false)
     {
-        if (!Environment.Is64BitProcess)
-            throw new XfsUnsupportedException($"{path}: an image is mapped only into 64-bit processes; open it as a file instead");
         FileDevice file = FileDevice.Open(path, access, allowInUse);
         try
         {
-            if (file.Length == 0)
-                throw new XfsUnsupportedException($"{path}: an empty file cannot be mapped");
-            if (RandomAccess.GetLength(file.Handle) != file.Length)
-                throw new XfsUnsupportedException($"{path}: only image files are mapped, not block devices; open it as a file instead");
-            return new MappedDevice(file);
-        }
-        catch (Exception e) when (FileDevice.IsHostError(e) || e is OutOfMemoryException or ArgumentException)
-        {
-            file.Dispose();
-            throw new XfsUnsupportedException($"{path}: {file.Length} bytes cannot be mapped here: {e.Message}");
+            return Map(file);
         }
         catch
         {
             file.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Maps an open image file, which then belongs to this device.</summary>
+    /// <exception cref="XfsUnsupportedException">It cannot be mapped; the file stays open.</exception>
+    internal static MappedDevice Map(FileDevice file)
+    {
+        if (!Environment.Is64BitProcess)
+            throw new XfsUnsupportedException($"{file.Path}: an image is mapped only into 64-bit processes; open it as a file instead");
+        if (file.Length == 0)
+            throw new XfsUnsupportedException($"{file.Path}: an empty file cannot be mapped");
+        try
+        {
+            if (RandomAccess.GetLength(file.Handle) != file.Length)
+                throw new XfsUnsupportedException($"{file.Path}: only image files are mapped, not block devices; open it as a file instead");
+            return new MappedDevice(file);
+        }
+        catch (Exception e) when (e is not XfsUnsupportedException && (FileDevice.IsHostError(e) || e is XfsException or OutOfMemoryException or ArgumentException))
+        {
+            throw new XfsUnsupportedException($"{file.Path}: {file.Length} bytes cannot be mapped here: {e.Message}");
         }
     }
 
@@ -100,8 +127,12 @@ public sealed class MappedDevice : BlockDevice
     public override void Zero(long offset, long length)
     {
         CheckRange(offset, length);
-        _host.Forget(offset, length);
-        _file.Zero(offset, length);
+        lock (_reserving)
+        {
+            // Punching takes blocks away that were promised to whoever stores.
+            if (AnyWritable(offset, length)) base.Zero(offset, length);
+            else _file.Zero(offset, length);
+        }
     }
 
     /// <summary>Makes everything written so far durable, through <see cref="Write"/> or through spans.</summary>
@@ -109,7 +140,7 @@ public sealed class MappedDevice : BlockDevice
     {
         // Unix writes pages of a shared mapping with the file's; Windows wants to be told.
         if (CanWrite && OperatingSystem.IsWindows())
-            FlushView();
+            _file.FinalIfItFails(_view!.Flush);
         _file.Flush();
     }
 
@@ -117,7 +148,7 @@ public sealed class MappedDevice : BlockDevice
     public override unsafe bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> span)
     {
         CheckRange(offset, length);
-        ObjectDisposedException.ThrowIf(_view.SafeMemoryMappedViewHandle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         span = new ReadOnlySpan<byte>(_start + offset, length);
         return true;
     }
@@ -126,11 +157,28 @@ public sealed class MappedDevice : BlockDevice
     public override unsafe bool TryGetWritableSpan(long offset, int length, out Span<byte> span)
     {
         CheckRange(offset, length);
-        ObjectDisposedException.ThrowIf(_view.SafeMemoryMappedViewHandle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         span = default;
-        if (!CanWrite || !CanReserve || length == 0 || _file.HasFailed || _host.Reserve(offset, length) != 0) return false;
+        if (!CanWrite || !CanReserve || length == 0 || _file.HasFailed) return false;
+        try
+        {
+            MakeWritable(offset, length);
+        }
+        catch (XfsException why) when (why is not XfsShutdownException)
+        {
+            // What cannot be promised here can be tried by a system call, which says what is wrong.
+            return false;
+        }
         span = new Span<byte>(_start + offset, length);
         return true;
+    }
+
+    /// <summary>As <see cref="TryGetSpan"/>, for as long as an owner allows.</summary>
+    internal unsafe ReadOnlyMemory<byte> GetMemory(IMappingOwner owner, long offset, int length)
+    {
+        CheckRange(offset, length);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new MappedMemory(owner, _start + offset, length).Memory;
     }
 
     /// <summary>
@@ -138,25 +186,60 @@ public sealed class MappedDevice : BlockDevice
     /// <see cref="Persist"/> or <see cref="Flush"/>, and may become so at any moment before, so only data that nobody reaches
     /// yet, or that one file owns alone, may be written this way, and metadata never.
     /// </summary>
-    /// <exception cref="XfsException">EROFS; ENOSPC or EOPNOTSUPP if the host cannot reserve the blocks.</exception>
+    /// <exception cref="XfsException">EROFS; EOPNOTSUPP if the host cannot reserve blocks; ENOMEM if too many places are writable.</exception>
+    /// <exception cref="XfsNoSpaceException">The host is full.</exception>
     public unsafe Span<byte> GetWritableSpan(long offset, int length)
     {
         CheckRange(offset, length);
-        ObjectDisposedException.ThrowIf(_view.SafeMemoryMappedViewHandle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (!CanWrite)
             throw new XfsException(Errno.EROFS, $"{Path}: opened for reading only");
         if (length == 0)
             return [];
         if (!CanReserve)
             throw new XfsUnsupportedException($"{Path}: space for a writable mapping can be reserved on Linux and Windows only");
-        int errno = _host.Reserve(offset, length);
-        if (errno != 0)
-            throw new XfsException(errno, $"{Path}: the host cannot reserve {length} bytes at offset {offset}: {Marshal.GetPInvokeErrorMessage(errno)}");
+        MakeWritable(offset, length);
         return new Span<byte>(_start + offset, length);
     }
 
     // Elsewhere nobody could make the promise.
     private static bool CanReserve => OperatingSystem.IsLinux() || OperatingSystem.IsWindows();
+
+    private void MakeWritable(long offset, int length)
+    {
+        for (long chunk = offset >> ReserveLog; chunk <= (offset + length - 1) >> ReserveLog; chunk++)
+            if (!IsWritable(chunk))
+                MakeWritable(chunk);
+    }
+
+    private void MakeWritable(long chunk)
+    {
+        lock (_reserving)
+        {
+            if (IsWritable(chunk)) return;
+            long start = chunk << ReserveLog, end = Math.Min(Length, start + (1 << ReserveLog));
+            _file.ReserveHost(start, end - start);
+            if (_window is not null)
+            {
+                // A new island of writable pages has two shores.
+                int pieces = 2 - (chunk > 0 && IsWritable(chunk - 1) ? 2 : 0) - (IsWritable(chunk + 1) ? 2 : 0);
+                if (!MapBudget.HasRoomFor(pieces)) throw new XfsException(Errno.ENOMEM, $"{Path}: too many places of the mapping are writable");
+                _window.Protect(start, AddressWindow.PageUp(end - start), writable: true);
+                MapBudget.Add(pieces);
+                _pieces += pieces;
+            }
+            Volatile.Write(ref _writable[chunk >> 6], _writable[chunk >> 6] | 1UL << (int)(chunk & 63));
+        }
+    }
+
+    private bool IsWritable(long chunk) => chunk >> 6 < _writable.Length && (Volatile.Read(ref _writable[chunk >> 6]) >> (int)(chunk & 63) & 1) != 0;
+
+    private bool AnyWritable(long offset, long length)
+    {
+        for (long chunk = offset >> ReserveLog; chunk <= (offset + length - 1) >> ReserveLog; chunk++)
+            if (IsWritable(chunk)) return true;
+        return false;
+    }
 
     /// <summary>Makes what was stored into a range durable, wherever it was stored from.</summary>
     /// <exception cref="XfsShutdownException">It failed; the device takes no more writes.</exception>
@@ -183,16 +266,27 @@ public sealed class MappedDevice : BlockDevice
     }
 
     /// <inheritdoc/>
-    protected override void Dispose(bool disposing)
+    internal override bool TryGetFile([NotNullWhen(true)] out FileDevice? file, out long offset)
     {
-        if (!disposing || _view.SafeMemoryMappedViewHandle.IsClosed)
-            return;
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        // Disposing the accessor would flush it, which is not what closing a device means; its handle only unmaps.
-        _view.SafeMemoryMappedViewHandle.Dispose();
-        _mapping.Dispose();
-        _file.Dispose();
+        (file, offset) = (_file, 0);
+        return true;
     }
 
-    private void FlushView() => _file.FinalIfItFails(_view.Flush);
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (!disposing || _disposed)
+            return;
+        _disposed = true;
+        MapBudget.Add(-_pieces);
+        _window?.Close();
+        if (_view is not null)
+        {
+            _view.SafeMemoryMappedViewHandle.ReleasePointer();
+            // Disposing the accessor would flush it, which is not what closing a device means; its handle only unmaps.
+            _view.SafeMemoryMappedViewHandle.Dispose();
+            _mapping!.Dispose();
+        }
+        _file.Dispose();
+    }
 }

@@ -22,8 +22,8 @@ internal sealed class BlockMap(AllocationGroups groups)
 {
     private Geometry Geometry => groups.Cache.Geometry;
 
-    /// <summary>Called before a range of a data fork is mapped otherwise.</summary>
-    public Action<InodeNumber, FileBlock, FileBlock>? Changed { get; set; }
+    /// <summary>Called before a range of a data fork is mapped otherwise; may refuse it by an exception.</summary>
+    public Action<Transaction, Inode, FileBlock, FileBlock>? Changing { get; set; }
 
     /// <summary>The first extent that ends behind <paramref name="at"/>: the one over it, or the next.</summary>
     public bool TryFind(Inode inode, ForkKind kind, FileBlock at, out Extent extent)
@@ -140,7 +140,7 @@ internal sealed class BlockMap(AllocationGroups groups)
     public void Map(Transaction tx, Inode inode, ForkKind kind, in Extent extent)
     {
         Invariant.Holds(extent.Length is > 0 and <= Extent.MaxLength && extent.End.Value <= FileBlock.Limit, "an extent is 1..2^21-1 blocks below 2^54");
-        if (kind == ForkKind.Data) Changed?.Invoke(inode.Number, extent.Offset, extent.End);
+        if (kind == ForkKind.Data) Changing?.Invoke(tx, inode, extent.Offset, extent.End);
         MapWithoutRmap(tx, inode, kind, extent);
         inode.AddBlocks(tx, extent.Length);
         AddRmap(tx, inode, kind, extent);
@@ -156,7 +156,7 @@ internal sealed class BlockMap(AllocationGroups groups)
         if (!TryFind(inode, kind, from, out removed) || removed.Offset >= end) return false;
         removed = Slice(removed, from, end);
         if (removed.Length > most) removed = removed with { Length = most };
-        if (kind == ForkKind.Data) Changed?.Invoke(inode.Number, removed.Offset, removed.End);
+        if (kind == ForkKind.Data) Changing?.Invoke(tx, inode, removed.Offset, removed.End);
         Cut(tx, inode, kind, removed);
         inode.AddBlocks(tx, -(long)removed.Length);
         RemoveRmap(tx, inode, kind, removed);
@@ -167,7 +167,7 @@ internal sealed class BlockMap(AllocationGroups groups)
     public void SetUnwritten(Transaction tx, Inode inode, in Extent part, bool unwritten)
     {
         if (part.Unwritten == unwritten) return;
-        Changed?.Invoke(inode.Number, part.Offset, part.End);
+        Changing?.Invoke(tx, inode, part.Offset, part.End);
         Cut(tx, inode, ForkKind.Data, part);
         RemoveRmap(tx, inode, ForkKind.Data, part);
         Extent now = part with { Unwritten = unwritten };

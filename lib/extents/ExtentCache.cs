@@ -23,7 +23,7 @@ internal readonly record struct Segment(FileBlock Offset, FileBlock End, FsBlock
 /// </summary>
 /// <remarks>
 /// Chunks are immutable but for the marks of what is private, and so is the sorted array of them: who looks something up
-/// takes no lock. Who changes a mapping forgets the chunks over it (<see cref="BlockMap.Changed"/>) while he holds the inode
+/// takes no lock. Who changes a mapping forgets the chunks over it (<see cref="BlockMap.Changing"/>) while he holds the inode
 /// exclusively, so nobody is looking.
 /// Always true: chunks do not overlap, and what a chunk says of its range is what the fork says.
 /// </remarks>
