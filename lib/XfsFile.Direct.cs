@@ -36,7 +36,7 @@ public sealed partial class XfsFile
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, long.MaxValue / 2 - length);
         FileDevice file = RequireMapped(Checked(), out long device);
-        DaxView view = new(_fileSystem, _inode, file, device, offset, length, CanWrite, LeaseTimeout);
+        DaxView view = new(Volume, _fileSystem.Files, _fileSystem.DropCapability, _inode, file, device, offset, length, CanWrite, LeaseTimeout);
         lock (Volume.Gate) Volume.Hold(Inode);
         try
         {
@@ -102,7 +102,7 @@ public sealed partial class XfsFile
         lock (Volume.Gate) Volume.Hold(Inode);
         try
         {
-            new Sealing(_fileSystem, _inode, options, LeaseTimeout, cancellation).Run();
+            new Sealing(Volume, _fileSystem.Files, _inode, options, LeaseTimeout, cancellation).Run();
             return new FileSeal(Volume, _inode);
         }
         catch

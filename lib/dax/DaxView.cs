@@ -17,10 +17,11 @@ namespace ImageFs.Dax;
 /// <para>Reading through a view can end the process where <see cref="XfsFile.Read"/> would throw: when a span is used after the view
 /// was disposed, behind the file's end, or when somebody who ignores locks truncates the image.</para>
 /// </remarks>
-public sealed class DaxView : IDisposable, IMappingOwner
+public sealed partial class DaxView : IDisposable, IMappingOwner
 {
     private readonly Volume _volume;
-    private readonly FileSystem _fileSystem;
+    private readonly FileData _data;
+    private readonly Action<Inode> _dropCapability;
     private readonly AddressWindow _window;
     private readonly FileDevice _file;
     private readonly long _device;
@@ -34,9 +35,12 @@ public sealed class DaxView : IDisposable, IMappingOwner
     private long _available;
     private int _counted;
 
-    internal DaxView(FileSystem fileSystem, OpenInode open, FileDevice file, long device, long offset, long length, bool canWrite, TimeSpan patience)
+    /// <param name="dropCapability">Called before contents change: nobody shall run them with capabilities meant for the old ones.</param>
+    internal DaxView(Volume volume, FileData data, Action<Inode> dropCapability, OpenInode open, FileDevice file, long device, long offset, long length,
+        bool canWrite, TimeSpan patience)
     {
-        (_fileSystem, _volume, Open, _file, _device, Offset, Length, _canWrite, _patience) = (fileSystem, fileSystem.Volume, open, file, device, offset, length, canWrite, patience);
+        (_volume, _data, _dropCapability, Open, _canWrite, _patience) = (volume, data, dropCapability, open, canWrite, patience);
+        (_file, _device, Offset, Length) = (file, device, offset, length);
         int log = _volume.Geometry.BlockLog;
         _from = new FileBlock((ulong)offset >> log);
         _end = new FileBlock(((ulong)(offset + length - 1) >> log) + 1);
@@ -120,11 +124,11 @@ public sealed class DaxView : IDisposable, IMappingOwner
             {
                 CheckPart(offset, length);
                 _volume.RequireWritable();
-                _fileSystem.DropCapability(Open.Inode);
-                WriteFault.Resolve(_volume, _fileSystem.Files, Open, lease.From, lease.End);
+                _dropCapability(Open.Inode);
+                WriteFault.Resolve(_volume, _data, Open, lease.From, lease.End);
                 Open.Cow.Cancel(lease.From, lease.End);
                 ReserveHost(lease.From, lease.End);
-                _volume.Run(tx => _fileSystem.Files.Touch(tx, Open.Inode, 0));
+                _volume.Run(tx => _data.Touch(tx, Open.Inode, 0));
             }
             if ((options & LeaseOptions.SyncMetadata) != 0) _volume.Flush();
             Interlocked.Increment(ref _uses);
@@ -187,104 +191,6 @@ public sealed class DaxView : IDisposable, IMappingOwner
     internal static XfsException TooManyPieces(InodeNumber inode, long pieces) => new(Errno.ENOMEM,
         $"inode {inode}: mapping it takes more than {pieces - 1} pieces of address space, all views together may have {MapBudget.Limit} (a quarter of vm.max_map_count); read it piece by piece with XfsFile.AcquireReadable instead");
 
-    /// <summary>Lays the whole file into the window.</summary>
-    internal void ReplaceAll(InodeLayout layout)
-    {
-        int pieces = 0;
-        ForEachPiece(layout, _from, _end, (_, _, _, _) =>
-        {
-            if (!MapBudget.HasRoomFor(++pieces)) throw TooManyPieces(Open.Inode.Number, MapBudget.Used + pieces);
-        });
-        ForEachPiece(layout, _from, _end, Lay);
-        Count(_counted = pieces);
-    }
-
-    /// <summary>Lays a part of the file into the window again, after its layout changed.</summary>
-    internal void Replace(InodeLayout layout, FileBlock from, FileBlock end)
-    {
-        if (from < _from) from = _from;
-        if (end > _end) end = _end;
-        if (from >= end) return;
-        try
-        {
-            // What was there in pieces of its own counts on until the next count: too careful, never too late.
-            int pieces = 2;
-            ForEachPiece(layout, from, end, (at, length, physical, writable) =>
-            {
-                Lay(at, length, physical, writable);
-                pieces++;
-            });
-            Count(Pieces + pieces);
-            if (Pieces > 2 * _counted + 64) Recount(layout);
-        }
-        catch (XfsException why)
-        {
-            // Stale pages must not be seen, and the change is committed: better nothing than what another file may own tomorrow.
-            _failure = why;
-            _window.Fence(0, _window.Length);
-        }
-    }
-
-    /// <summary>Counts the pieces anew.</summary>
-    internal void Recount(InodeLayout layout)
-    {
-        int now = 0;
-        ForEachPiece(layout, _from, _end, (_, _, _, _) => now++);
-        Count(_counted = now);
-    }
-
-    /// <summary>Leases of a range began or ended.</summary>
-    internal void Protect(InodeLayout layout, FileBlock from, FileBlock end)
-    {
-        if (from < _from) from = _from;
-        if (end > _end) end = _end;
-        while (from < end && _failure is null)
-        {
-            bool writable = layout.IsWritable(from, end, out FileBlock until);
-            _window.Protect(Bytes(from) - Bytes(_from), PageEnd(until) - Bytes(from), writable);
-            from = until;
-        }
-    }
-
-    private delegate void Piece(long at, long length, long physical, bool writable);
-
-    private const long Zeros = -1, Nothing = -2;
-
-    private void Lay(long at, long length, long physical, bool writable)
-    {
-        if (physical == Nothing) _window.Fence(at, length);
-        else if (physical == Zeros) _window.MapZeros(at, length);
-        else _window.MapFile(at, length, _file, _device + physical, writable);
-    }
-
-    /// <summary>What belongs into a part of the window, run by run.</summary>
-    private void ForEachPiece(InodeLayout layout, FileBlock from, FileBlock end, Piece piece)
-    {
-        long size = (long)Open.Inode.Core.FileSize.Value, origin = Bytes(_from);
-        Volatile.Write(ref _available, Math.Clamp(size - Offset, 0, Length));
-        long shown = Math.Clamp(AddressWindow.PageUp(Math.Min(size, Bytes(end))), Bytes(from), Bytes(end)), at = Bytes(from);
-        if (at < shown)
-            _volume.Map.Walk(Open.Inode, ForkKind.Data, from, extent =>
-            {
-                long start = Math.Max(at, Bytes(extent.Offset)), stop = Math.Min(shown, Bytes(extent.End));
-                if (start >= shown) return false;
-                if (start > at) piece(at - origin, start - at, Zeros, false);
-                if (extent.Unwritten) piece(start - origin, stop - start, Zeros, false);
-                else
-                    for (FileBlock block = BlockMap.Slice(extent, from, end).Offset; Bytes(block) < stop;)
-                    {
-                        bool writable = layout.IsWritable(block, extent.End, out FileBlock until);
-                        long length = Math.Min(stop, Bytes(until)) - Bytes(block);
-                        piece(Bytes(block) - origin, length, _volume.Geometry.ByteOffset(extent.Start + (block - extent.Offset)), writable);
-                        block = until;
-                    }
-                at = stop;
-                return at < shown;
-            });
-        if (at < shown) piece(at - origin, shown - at, Zeros, false);
-        if (shown < Bytes(end)) piece(shown - origin, Bytes(end) - shown, Nothing, false);
-    }
-
     private void ReserveHost(FileBlock from, FileBlock end)
     {
         _volume.Map.Walk(Open.Inode, ForkKind.Data, from, extent =>
@@ -311,7 +217,4 @@ public sealed class DaxView : IDisposable, IMappingOwner
     }
 
     private long Bytes(FileBlock block) => (long)(block.Value << _volume.Geometry.BlockLog);
-
-    /// <summary>End of the pages of a lease: pages behind the file's end stay as they are.</summary>
-    private long PageEnd(FileBlock end) => Math.Min(Bytes(end), AddressWindow.PageUp((long)Open.Inode.Core.FileSize.Value));
 }

@@ -13,38 +13,36 @@ namespace ImageFs.Dax;
 /// blocks, or this would never end. The seal itself is granted when everything is durable: until then a power cut would bring
 /// the old owners back.
 /// </remarks>
-internal sealed class Sealing(FileSystem fileSystem, OpenInode file, SealOptions options, TimeSpan patience, CancellationToken cancellation)
+internal sealed class Sealing(Volume volume, FileData data, OpenInode file, SealOptions options, TimeSpan patience, CancellationToken cancellation)
 {
     /// <summary>Blocks moved at a time.</summary>
     private const uint BlocksPerMove = 256;
 
-    private readonly Volume _volume = fileSystem.Volume;
-
     private bool MayRelocate => (options & SealOptions.RelocateOthers) != 0;
-    private Geometry Geometry => _volume.Geometry;
+    private Geometry Geometry => volume.Geometry;
 
     /// <summary>Seals the file, or leaves it unsealed and throws.</summary>
     public void Run()
     {
-        _volume.RequireWritable();
+        volume.RequireWritable();
         if (MayRelocate && !Geometry.HasRmapbt)
             throw new XfsUnsupportedException("the image has no rmapbt, which tells who else owns a block; seal a file that shares nothing, or unshare it");
         Begin();
         try
         {
             for (FileBlock at = default; FindOther(ref at, out BlockOwner other, out OpenInode? open);) Move(other, open);
-            _volume.Flush();
+            volume.Flush();
             using IoHold alone = IoHold.Enter(file, IoMode.Exclusive);
-            lock (_volume.Gate)
+            lock (volume.Gate)
             {
                 Check(durable: true);
                 file.Cow.CancelAll();
-                _volume.Layouts.SetSeal(file, SealState.Sealed);
+                volume.Layouts.SetSeal(file, SealState.Sealed);
             }
         }
         catch
         {
-            _volume.Layouts.SetSeal(file, SealState.None);
+            volume.Layouts.SetSeal(file, SealState.None);
             throw;
         }
     }
@@ -53,20 +51,20 @@ internal sealed class Sealing(FileSystem fileSystem, OpenInode file, SealOptions
     private void Begin()
     {
         using IoHold alone = IoHold.Enter(file, IoMode.Exclusive);
-        lock (_volume.Gate)
+        lock (volume.Gate)
         {
-            if (_volume.Layouts.SealOf(file.Inode.Number) != SealState.None) throw new XfsBusyException($"{file.Inode} is sealed, or about to be");
+            if (volume.Layouts.SealOf(file.Inode.Number) != SealState.None) throw new XfsBusyException($"{file.Inode} is sealed, or about to be");
             Check(durable: false);
             FileBlock at = default;
             if (MayRelocate)
                 while (FindShared(at, out Extent shared))
                 {
                     foreach (BlockOwner owner in OthersOf(shared))
-                        if (_volume.Layouts.SealOf(owner.Inode!.Value) != SealState.None)
+                        if (volume.Layouts.SealOf(owner.Inode!.Value) != SealState.None)
                             throw new XfsBusyException($"{file.Inode} shares blocks with inode {owner.Inode}, which is sealed: neither can move");
                     at = shared.End;
                 }
-            _volume.Layouts.SetSeal(file, SealState.Sealing);
+            volume.Layouts.SetSeal(file, SealState.Sealing);
         }
     }
 
@@ -75,7 +73,7 @@ internal sealed class Sealing(FileSystem fileSystem, OpenInode file, SealOptions
     {
         Inode inode = file.Inode;
         FileBlock expected = default, end = new(((ulong)(long)inode.Core.FileSize.Value + (ulong)Geometry.BlockSize - 1) >> Geometry.BlockLog);
-        _volume.Map.Walk(inode, ForkKind.Data, default, extent =>
+        volume.Map.Walk(inode, ForkKind.Data, default, extent =>
         {
             if (extent.Offset >= end) return false;
             if (extent.Offset > expected) return false;
@@ -93,9 +91,9 @@ internal sealed class Sealing(FileSystem fileSystem, OpenInode file, SealOptions
     {
         Extent found = default;
         if (file.Inode.Core.Has(InodeFlags2.Reflink))
-            _volume.Map.Walk(file.Inode, ForkKind.Data, from, extent =>
+            volume.Map.Walk(file.Inode, ForkKind.Data, from, extent =>
             {
-                AllocationGroup group = _volume.Groups.Of(extent.Start);
+                AllocationGroup group = volume.Groups.Of(extent.Start);
                 FileBlock limit = new(FileBlock.Limit);
                 for (Extent rest = BlockMap.Slice(extent, from, limit); rest.Length > 0;)
                 {
@@ -116,10 +114,10 @@ internal sealed class Sealing(FileSystem fileSystem, OpenInode file, SealOptions
     /// <summary>The other owners of a shared run of this file.</summary>
     private List<BlockOwner> OthersOf(in Extent shared)
     {
-        AllocationGroup group = _volume.Groups.Of(shared.Start);
+        AllocationGroup group = volume.Groups.Of(shared.Start);
         List<BlockOwner> others = [];
         long own = (long)(shared.Offset.Value << Geometry.BlockLog), start = Geometry.ByteOffset(shared.Start);
-        foreach (BlockOwner owner in OwnerQuery.FromRmapbt(_volume, group, Geometry.BlockInAg(shared.Start), shared.Length))
+        foreach (BlockOwner owner in OwnerQuery.FromRmapbt(volume, group, Geometry.BlockInAg(shared.Start), shared.Length))
         {
             if (owner.Use != BlockUse.Data || owner.Unwritten)
                 throw group.Corrupt("rmapbt", $"shared block {Geometry.BlockInAg(shared.Start)} of {file.Inode} belongs to {owner.Use} too");
@@ -137,15 +135,15 @@ internal sealed class Sealing(FileSystem fileSystem, OpenInode file, SealOptions
         (other, open) = (default, null);
         if (!MayRelocate) return false;
         using IoHold reading = IoHold.Enter(file, IoMode.Read);
-        lock (_volume.Gate)
+        lock (volume.Gate)
         {
-            _volume.Cache.Trim();
+            volume.Cache.Trim();
             if (!FindShared(at, out Extent shared)) return false;
             at = shared.Offset;
             List<BlockOwner> others = OthersOf(shared with { Length = Math.Min(shared.Length, BlocksPerMove) });
-            if (others.Count == 0) throw _volume.Groups.Of(shared.Start).Corrupt("refcountbt", $"block {Geometry.BlockInAg(shared.Start)} counts more owners than the rmapbt knows");
+            if (others.Count == 0) throw volume.Groups.Of(shared.Start).Corrupt("refcountbt", $"block {Geometry.BlockInAg(shared.Start)} counts more owners than the rmapbt knows");
             other = others[0];
-            open = _volume.Hold(other.Inode!.Value);
+            open = volume.Hold(other.Inode!.Value);
             return true;
         }
     }
@@ -156,19 +154,19 @@ internal sealed class Sealing(FileSystem fileSystem, OpenInode file, SealOptions
         try
         {
             long start = other.Offset;
-            using IoHold alone = _volume.Layouts.Enter(LayoutRange.OfLength(open, start, other.Length), patience, cancellation);
-            lock (_volume.Gate)
+            using IoHold alone = volume.Layouts.Enter(LayoutRange.OfLength(open, start, other.Length), patience, cancellation);
+            lock (volume.Gate)
             {
                 FileBlock from = new((ulong)start >> Geometry.BlockLog), end = new((ulong)(start + other.Length) >> Geometry.BlockLog);
                 FileBlock last = new((open.Inode.Core.FileSize.Value + (ulong)Geometry.BlockSize - 1) >> Geometry.BlockLog);
                 // What lies behind its end nobody can read: it is freed, not copied.
-                if (end > last) fileSystem.Files.FreeRange(open.Inode, ForkKind.Data, from > last ? from : last, end);
-                if (from < last) WriteFault.Resolve(_volume, fileSystem.Files, open, from, end < last ? end : last);
+                if (end > last) data.FreeRange(open.Inode, ForkKind.Data, from > last ? from : last, end);
+                if (from < last) WriteFault.Resolve(volume, data, open, from, end < last ? end : last);
             }
         }
         finally
         {
-            _volume.Release(open);
+            volume.Release(open);
         }
     }
 }

@@ -115,6 +115,78 @@ public sealed class DaxViewTests
     }
 
     [TestMethod]
+    public void AViewOfMoreThanASpanHoldsIsASequence()
+    {
+        using World w = OnFile();
+        const long far = 5L << 30;
+        using XfsFile a = w.Fs.CreateFile("/a");
+        a.Write(0, "begin"u8);
+        a.Write(far, "end"u8);
+        using DaxView view = a.OpenView();
+        Assert.AreEqual(3, view.Pieces);
+        Assert.ThrowsExactly<InvalidOperationException>(() => view.Span.Length);
+        Assert.AreEqual(far + 3, view.Sequence.Length);
+        Assert.IsTrue(view.Sequence.Slice(far).ToArray().AsSpan().SequenceEqual("end"u8));
+        IsAll(0, view.GetSpan(4L << 30, 1 << 20));
+        using WriteLease lease = view.AcquireWritable(far - 2, 3);
+        lease.Span[0] = 7;
+        Assert.AreEqual(7, view.GetSpan(far - 2, 1)[0]);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => view.GetSpan(far, 4));
+    }
+
+    [TestMethod]
+    public void ReadersOfAViewSeeOldBytesOrNewOnesWhileItsPagesAreReplaced()
+    {
+        Console.WriteLine(TestSettings.Replay(nameof(ReadersOfAViewSeeOldBytesOrNewOnesWhileItsPagesAreReplaced), TestSettings.Seed));
+        using World w = OnFile();
+        w.Fill("/one", 16, (byte)'1');
+        w.Fill("/two", 16, (byte)'2');
+        w.Fill("/a", 16, (byte)'1');
+        using XfsFile a = w.Fs.OpenFile("/a", write: true), one = w.Fs.OpenFile("/one"), two = w.Fs.OpenFile("/two");
+        using DaxView view = a.OpenView();
+        bool done = false;
+        Task<long>[] readers = [.. Enumerable.Range(0, 3).Select(_ => Task.Factory.StartNew(() =>
+        {
+            long rounds = 0;
+            for (; !Volatile.Read(ref done); rounds++)
+            {
+                int at = view.Span.IndexOfAnyExcept((byte)'1', (byte)'2');
+                Assert.AreEqual(-1, at);
+            }
+            return rounds;
+        }, TaskCreationOptions.LongRunning))];
+        Random random = new(TestSettings.Seed);
+        try
+        {
+            for (int i = 0; i < 500 * TestSettings.Sweep; i++)
+            {
+                long at = random.Next(16) * (long)B;
+                switch (random.Next(3))
+                {
+                    case 0:
+                        a.CloneRange(one, at, at, B);
+                        break;
+                    case 1:
+                        a.CloneRange(two, at, at, B);
+                        break;
+                    default:
+                        a.Write(at, Repeat((byte)'2', B));
+                        break;
+                }
+                if (i % 50 == 0) w.Fs.Flush();
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref done, true);
+        }
+        Task.WaitAll(readers);
+        Assert.IsTrue(readers.Sum(r => r.Result) > 10);
+        Assert.IsTrue(view.Span.SequenceEqual(a.ReadAll()));
+        Assert.IsTrue(view.Pieces <= 2 * 16 + 100, $"{view.Pieces} pieces are counted");
+    }
+
+    [TestMethod]
     public void S39_WhatCannotBeMappedIsRefusedWithWhatToUseInstead()
     {
         using (World w = OnFile("-b", "size=1024"))

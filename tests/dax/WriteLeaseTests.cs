@@ -209,6 +209,21 @@ public sealed class WriteLeaseTests
     }
 
     [TestMethod]
+    public void WhileOneOfThemIsLeasedOnlyFilesOfOneModeShareBlocks()
+    {
+        using World w = OnFile(DirectAccess.PerInode);
+        w.Fill("/a", 16, (byte)'a');
+        w.Fill("/b", 16, (byte)'b');
+        w.Fs.SetFlags("/a", dax: true);
+        using XfsFile a = w.Fs.OpenFile("/a", write: true), b = w.Fs.OpenFile("/b", write: true);
+        using DaxView view = a.OpenView();
+        using (view.AcquireWritable(8 * B, B))
+            Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => b.CloneRange(a, 0, 0, B)));
+        b.CloneRange(a, 0, 0, B);
+        IsAll((byte)'a', w.Read("/b", 0, B));
+    }
+
+    [TestMethod]
     public void AReservationForCopyOnWriteNeverLiesOverALease()
     {
         using World w = OnFile().Cloned();
