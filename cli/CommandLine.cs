@@ -134,6 +134,7 @@ internal static class CommandLine
         "put" => PutVerb.Build(io),
         "rm" => RemoveVerb.Build(io),
         "stat" => StatVerb.Build(io),
+        "write" => WriteVerb.Build(io),
         _ => null,
     };
 
@@ -162,6 +163,7 @@ internal static class CommandLine
           imagefs cat IMAGE PATH...                    contents to standard output
           imagefs get IMAGE PATH... HOSTDEST           files and trees out of the image
           imagefs put IMAGE HOSTPATH... DEST           files and trees into the image, - is standard input
+          imagefs write [--atomic] IMAGE PATH          standard input over a part of a file
 
           imagefs mkdir [-p] IMAGE PATH...             make directories
           imagefs rm [-r] [-f] IMAGE PATH...           remove

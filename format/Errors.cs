@@ -5,7 +5,8 @@ public static class Errno
 {
     public const int EPERM = 1, ENOENT = 2, EIO = 5, E2BIG = 7, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EBUSY = 16, EEXIST = 17,
         EXDEV = 18, ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ETXTBSY = 26, EFBIG = 27, ENOSPC = 28, EROFS = 30, EMLINK = 31, ERANGE = 34,
-        ENAMETOOLONG = 36, ENOTEMPTY = 39, ELOOP = 40, EBADE = 52, ENODATA = 61, EBADMSG = 74, EOVERFLOW = 75, EOPNOTSUPP = 95, EUCLEAN = 117;
+        ENAMETOOLONG = 36, ENOTEMPTY = 39, ELOOP = 40, EBADE = 52, ENODATA = 61, EBADMSG = 74, EOVERFLOW = 75, EOPNOTSUPP = 95, ESTALE = 116,
+        EUCLEAN = 117;
 }
 
 /// <summary>Base of everything the library throws about an image; carries the errno the kernel would have given.</summary>

@@ -31,6 +31,7 @@ public sealed partial class FileSystem : IDisposable
         _names = new NameOperations(volume);
         Files = new FileData(volume);
         Remapper = new Remapper(volume, Files);
+        AtomicWrites = new AtomicWrites(volume, Files);
     }
 
     internal Volume Volume { get; }

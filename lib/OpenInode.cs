@@ -34,6 +34,9 @@ internal sealed class OpenInode
     /// <summary>Handles that refer to it. Under <see cref="Volume.Gate"/>.</summary>
     public int Holders { get; set; }
 
+    /// <summary>It was made in an atomic group that was rolled back: there is no such file.</summary>
+    public bool IsGone { get; set; }
+
     /// <summary>Guards bytes and layout. Taken before <see cref="Volume.Gate"/>.</summary>
     public IoLock Io { get; } = new();
 
@@ -98,9 +101,10 @@ internal sealed class OpenInode
         core.ChangeCount = core.ChangeCount + 1;
     }
 
-    /// <summary>Takes <see cref="Io"/>.</summary>
+    /// <summary>Takes <see cref="Io"/>, unless an atomic group of this thread has taken everything.</summary>
     public void EnterIo(IoMode mode)
     {
+        if (_volume.OwnsAll) return;
         Invariant.Holds(!_volume.Gate.IsHeldByCurrentThread, "an inode is locked before the volume's gate");
         Io.Enter(mode);
     }
@@ -108,6 +112,7 @@ internal sealed class OpenInode
     /// <summary>From <see cref="IoMode.Update"/> to <see cref="IoMode.Exclusive"/>.</summary>
     public void UpgradeIo()
     {
+        if (_volume.OwnsAll) return;
         Invariant.Holds(!_volume.Gate.IsHeldByCurrentThread, "an inode is locked before the volume's gate");
         Io.Upgrade();
     }
@@ -116,7 +121,15 @@ internal sealed class OpenInode
     public void ExitIo(IoMode mode)
     {
         if (mode == IoMode.Exclusive) RememberSize();
-        Io.Exit(mode);
+        if (!_volume.OwnsAll) Io.Exit(mode);
+    }
+
+    /// <summary>An atomic group was rolled back: nothing remembered of the file is to be trusted.</summary>
+    public void ForgetAll()
+    {
+        Extents.Forget(default, new FileBlock(FileBlock.Limit));
+        HasNoCapability = false;
+        RememberSize();
     }
 
     // Nobody else changes the size, so what else happens in its cluster meanwhile does not matter. An inode that cannot be

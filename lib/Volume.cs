@@ -18,16 +18,24 @@ namespace ImageFs;
 /// </summary>
 /// <remarks>
 /// <see cref="Gate"/> is held for everything that reads or changes metadata: one metadata writer at a time. A transaction
-/// never waits for anything while it runs; checkpoints happen between transactions. The bytes of open files are guarded by
+/// never waits for anything while it runs; checkpoints happen between transactions, and none while an
+/// atomic group runs. The bytes of open files are guarded by
 /// each inode's <see cref="OpenInode.Io"/>, which is taken first: reads and overwrites in place do without the gate.
 /// </remarks>
-internal sealed class Volume : IDisposable
+internal sealed partial class Volume : IDisposable
 {
+    /// <summary>Seconds after which staged blocks that no write came back to are freed.</summary>
+    private const long CowLifetime = 300;
+
+    /// <summary>Seconds between two looks for such blocks.</summary>
+    private const long CowInterval = 30;
+
     private readonly BlockDevice _device;
     private readonly bool _ownsDevice;
     private readonly Dictionary<ulong, OpenInode> _open = [];
     private readonly BlockDevice _mapped, _copied;
     private readonly ConcurrentQueue<OpenInode> _overwritten = [];
+    private Timestamp _collected;
     private bool _closing;
     private volatile bool _disposed;
 
@@ -141,7 +149,7 @@ internal sealed class Volume : IDisposable
         }
         else IntentFinisher.FinishInMemory(recovery);
         Volume volume = new(device, ownsDevice, geometry, recovery, write, write ? "" : verdict.Reason, access);
-        if (write && !recovery.WasClean) volume.FinishRecovery();
+        if (write) volume.FinishRecovery();
         return volume;
     }
 
@@ -184,27 +192,28 @@ internal sealed class Volume : IDisposable
         {
             Cache.Trim();
             Groups.MissedBusy = false;
-            Transaction tx = new(Cache, Journal!);
+            Transaction tx = _group?.Begin() ?? new(Cache, Journal!);
             try
             {
                 T result = work(tx);
                 List<FreedExtent> freed = tx.Freed;
-                if (freed.Count > 0) tx.WhenCommitted(() => Groups.Busy.Add(freed));
-                if (Layouts.Any) tx.WhenCommitted(Layouts.FollowSizes);
+                if (freed.Count > 0) tx.WhenCommitted(() => Groups.Busy.Add(freed), () => Groups.Busy.Remove(freed));
+                if (Layouts.Any) tx.WhenCommitted(Layouts.FollowSizes, undo: null);
                 tx.Commit();
                 return result;
             }
-            catch (XfsNoSpaceException) when (attempt < 2)
+            catch (XfsNoSpaceException) when (attempt < 2 && _group is null)
             {
                 tx.Abort();
                 if (attempt == 0 && Groups.Busy.Any) Journal!.Checkpoint();
-                else if (!CollectCow()) throw;
+                else if (CollectCow() == 0) throw;
                 else Journal!.Checkpoint();
             }
             catch (Exception why)
             {
                 tx.Abort();
                 if (why is InvariantException) Journal!.ShutDown(why);
+                if (why is XfsException { Errno: Errno.ENOSPC or Errno.EFBIG } shortage) _group?.Fail(shortage);
                 throw;
             }
         }
@@ -231,7 +240,7 @@ internal sealed class Volume : IDisposable
     {
         lock (Gate)
         {
-            if (_disposed || inode.Holders > 1)
+            if (_disposed || inode.Holders > 1 || inode.IsGone || Defers(inode))
             {
                 inode.Holders--;
                 return;
@@ -259,12 +268,14 @@ internal sealed class Volume : IDisposable
     public bool IsHeld(InodeNumber number) => _open.ContainsKey(number.Value);
 
     /// <summary>Frees blocks staged for copy-on-write that no write waits for.</summary>
-    /// <returns>True if there were any.</returns>
-    public bool CollectCow()
+    /// <param name="unusedSince">Only of files whose staging no write has touched after this; null for all.</param>
+    /// <returns>Blocks freed.</returns>
+    public ulong CollectCow(Timestamp? unusedSince = null)
     {
-        bool any = false;
-        foreach (OpenInode inode in _open.Values) any |= inode.Cow.CancelAll();
-        return any;
+        ulong blocks = 0;
+        foreach (OpenInode inode in _open.Values)
+            if (unusedSince is not Timestamp time || inode.Cow.LastUse.Seconds <= time.Seconds) blocks += inode.Cow.CancelReserved();
+        return blocks;
     }
 
     /// <summary>Makes everything done so far durable.</summary>
@@ -276,7 +287,9 @@ internal sealed class Volume : IDisposable
         Journal.FlushData();
         lock (Gate)
         {
+            RequireNoGroup("nothing can be made durable inside it");
             SettleTimes();
+            CollectOldCow();
             Journal.Checkpoint();
         }
     }
@@ -295,7 +308,19 @@ internal sealed class Volume : IDisposable
             });
     }
 
-    /// <summary>After a replay: frees inodes that lost their last name, and blocks whose copy-on-write never ended.</summary>
+    // What the kernel does in the background (speculative_prealloc_lifetime), done where time is being taken anyway.
+    private void CollectOldCow()
+    {
+        Timestamp now = Clock();
+        if (Math.Abs(now.Seconds - _collected.Seconds) < CowInterval) return;
+        CollectCow(new Timestamp(now.Seconds - CowLifetime, 0));
+        _collected = now;
+    }
+
+    /// <summary>
+    /// Frees blocks whose copy-on-write never ended, and after a replay inodes that lost their last name. A clean log is no
+    /// sign that nothing is staged: an image copied while its file system was frozen has one.
+    /// </summary>
     private void FinishRecovery()
     {
         FileData data = new(this);
@@ -303,7 +328,7 @@ internal sealed class Volume : IDisposable
         {
             AllocationGroup group = Groups[new AgNumber(ag)];
             uint most = group.Agi.Count;
-            for (uint done = 0; Unlinked.First(group) is Inode inode; done++)
+            for (uint done = 0; !Recovery.WasClean && Unlinked.First(group) is Inode inode; done++)
             {
                 if (done > most) throw group.Corrupt("AGI", "the unlinked lists do not end");
                 if (inode.Core.Mode == 0 || inode.Core.LinkCount != 0)
@@ -360,6 +385,7 @@ internal sealed class Volume : IDisposable
         lock (Gate)
         {
             if (_closing) return;
+            RequireNoGroup("the volume cannot be closed inside it");
             _closing = true;
             Layouts.Close();
             open = [.. _open.Values.OrderBy(inode => inode.Inode.Number)];

@@ -24,6 +24,17 @@ internal sealed class BusyExtents
         }
     }
 
+    /// <summary>Takes back what <see cref="Add"/> added: the transaction was undone, the runs have their owners again.</summary>
+    public void Remove(IEnumerable<FreedExtent> freed)
+    {
+        foreach (FreedExtent one in freed)
+        {
+            if (!_groups.TryGetValue(one.Ag.Value, out SortedSet<(uint Start, uint End)>? runs)) continue;
+            runs.Remove((one.Start.Value, one.Start.Value + one.Length));
+            if (runs.Count == 0) _groups.Remove(one.Ag.Value);
+        }
+    }
+
     /// <summary>Everything freed so far is durable.</summary>
     public void Clear() => _groups.Clear();
 

@@ -19,8 +19,9 @@ namespace ImageFs.Dax;
 ///   hole                allocate, write (edges zeroed), map
 ///   unwritten           write (edges zeroed), convert exactly the blocks written
 ///   written, private    write in place
-///   written, shared     reserve in the CoW fork, copy the edges, write, remap exactly the blocks written
+///   written, shared     stage in the CoW fork, copy the edges, write, remap exactly the blocks written
 /// </code>
+/// In an atomic group written blocks that were there before it go out of place too, private or not.
 /// A failed write leaves the mapping of its range as it was.
 /// </remarks>
 internal sealed class FileData(Volume volume)
@@ -74,7 +75,7 @@ internal sealed class FileData(Volume volume)
     public bool TryOverwrite(OpenInode file, long offset, ReadOnlySpan<byte> data)
     {
         long end = offset + data.Length;
-        if (end > file.Size) return false;
+        if (end > file.Size || volume.OwnsAll) return false;
         for (long at = offset; at < end;)
         {
             FileBlock block = BlockOf(at);
@@ -122,7 +123,7 @@ internal sealed class FileData(Volume volume)
 
     /// <summary>Writes what a file has on the device, and only then says so: a flush that ran in between did not cover it.</summary>
     /// <inheritdoc cref="ReadBytes"/>
-    private void WriteBytes(long at, ReadOnlySpan<byte> source, OpenInode? file = null)
+    internal void WriteBytes(long at, ReadOnlySpan<byte> source, OpenInode? file = null)
     {
         BlockDevice data = volume.DataOf(file);
         if (data.TryGetWritableSpan(at, source.Length, out Span<byte> bytes)) source.CopyTo(bytes);
@@ -171,23 +172,82 @@ internal sealed class FileData(Volume volume)
             return length;
         }
 
+        return Overwrite(file, extent, offset, data, sizeAfter: null);
+    }
+
+    /// <summary>
+    /// Writes to written blocks: in place if they are private, elsewhere if anybody else could see it, now or after a power cut.
+    /// </summary>
+    /// <param name="extent">What is mapped under the write; it begins with the write's first block.</param>
+    /// <param name="sizeAfter">Size the file gets; null to grow it to the write's end.</param>
+    /// <returns>Bytes written: as many as lie in blocks that are alike.</returns>
+    private int Overwrite(OpenInode file, Extent extent, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
+    {
+        Inode inode = file.Inode;
+        AllocationGroup group = volume.Groups.Of(extent.Start);
+        AgBlock start = Geometry.BlockInAg(extent.Start);
+        uint alike = extent.Length;
+        bool copy = false;
         if (inode.Core.Has(InodeFlags2.Reflink))
         {
-            AllocationGroup group = volume.Groups.Of(extent.Start);
-            uint alike = extent.Length;
-            bool shared = ReferenceCounts.MustCopy(group, Geometry.BlockInAg(extent.Start), ref alike);
+            copy = ReferenceCounts.MustCopy(group, start, ref alike);
             // A reservation left over from earlier sharing is used up, even where nobody shares any more.
-            bool reserved = file.Cow.TryFind(block, out Extent reservation);
-            ulong until = Math.Min(extent.Offset.Value + alike, reserved ? reservation.End.Value : file.Cow.NextStart(block, extent.End).Value);
-            extent = extent with { Length = (uint)(until - extent.Offset.Value) };
-            length = (int)Math.Min(length, Bytes(extent.End) - offset);
-            data = data[..length];
-            if (shared || reserved) return WriteCow(file, extent, offset, data, sizeAfter: null);
+            bool reserved = file.Cow.TryFind(extent.Offset, out Extent reservation);
+            ulong until = Math.Min(extent.Offset.Value + alike, reserved ? reservation.End.Value : file.Cow.NextStart(extent.Offset, extent.End).Value);
+            alike = (uint)(until - extent.Offset.Value);
+            copy |= reserved;
         }
+        // What the running group has allocated itself nobody will miss.
+        bool replace = volume.InGroup && !copy && !volume.Fresh.Contains(group.Number, start.Value, ref alike);
+        extent = extent with { Length = alike };
+        int length = (int)Math.Min(data.Length, Bytes(extent.End) - offset);
+        data = data[..length];
+        if (copy) return WriteCow(file, extent, offset, data, sizeAfter);
+        if (replace) return WriteReplacing(inode, extent, offset, data, sizeAfter);
         WriteBytes(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), data, file);
-        volume.Run(tx => Touch(tx, inode, offset + length));
+        // Zeros behind the end change nothing anybody could ask for.
+        if (sizeAfter is null) volume.Run(tx => Touch(tx, inode, offset + length));
         return length;
     }
+
+    /// <summary>In an atomic group: new blocks take the place of private ones, in the group's transaction, so nothing need be staged.</summary>
+    private int WriteReplacing(Inode inode, Extent old, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
+    {
+        int most = (int)Math.Min(data.Length, Bytes(BlockUp(offset + Math.Min(data.Length, WriteUnit))) - offset);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(most);
+        data[..most].CopyTo(bytes);
+        long size = (long)inode.Core.FileSize.Value;
+        try
+        {
+            return volume.Run(tx =>
+            {
+                uint wanted = (uint)(BlockUp(offset + most) - old.Offset);
+                FsBlock start = SpaceAllocator.Allocate(tx, volume.Groups, old.Start, 1, wanted, metadata: false, out uint length);
+                Extent now = old with { Start = start, Length = length };
+                int piece = (int)Math.Min(most, Bytes(now.End) - offset);
+                WriteRun(now, offset, bytes.AsSpan(0, piece), old, size);
+                Unmap(tx, inode, old with { Length = length });
+                MapNew(tx, inode, now);
+                if (sizeAfter is long given) SetSize(tx, inode, given); else Touch(tx, inode, offset + piece);
+                return piece;
+            });
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    /// <summary>Maps blocks that were allocated, and filled, a moment ago.</summary>
+    internal void MapNew(Transaction tx, Inode inode, Extent run)
+    {
+        Map.Map(tx, inode, ForkKind.Data, run);
+        if (volume.InGroup) tx.WhenCommitted(() => volume.Fresh.Add(Geometry.AgOf(run.Start), Geometry.BlockInAg(run.Start).Value, run.Length), undo: null);
+    }
+
+    /// <summary>Where new blocks of a file would best lie: behind those before them.</summary>
+    internal FsBlock GoalFor(Inode inode, FileBlock block) =>
+        Map.TryFindLast(inode, ForkKind.Data, block, out Extent before) ? before.Start + before.Length : NearInode(inode);
 
     private int WriteHole(Inode inode, long offset, ReadOnlySpan<byte> data, FileBlock end)
     {
@@ -201,13 +261,13 @@ internal sealed class FileData(Volume volume)
             data[..most].CopyTo(bytes);
             return volume.Run(tx =>
             {
-                FsBlock goal = Map.TryFindLast(inode, ForkKind.Data, block, out Extent before) ? before.Start + before.Length : NearInode(inode);
+                FsBlock goal = GoalFor(inode, block);
                 uint wanted = (uint)Math.Min(end - block, Extent.MaxLength);
                 FsBlock start = SpaceAllocator.Allocate(tx, volume.Groups, goal, 1, wanted, metadata: false, out uint length);
                 Extent extent = new(block, start, length, Unwritten: false);
                 int piece = (int)Math.Min(most, Bytes(extent.End) - offset);
                 WriteRun(extent, offset, bytes.AsSpan(0, piece), source: null);
-                Map.Map(tx, inode, ForkKind.Data, extent);
+                MapNew(tx, inode, extent);
                 Touch(tx, inode, offset + piece);
                 return piece;
             });
@@ -218,37 +278,30 @@ internal sealed class FileData(Volume volume)
         }
     }
 
-    /// <summary>Copy-on-write: reserve, fill the reserved blocks (edges from the shared ones), remap what was filled.</summary>
+    /// <summary>Copy-on-write: stage blocks, fill them (edges from the shared ones), remap what was filled.</summary>
     /// <param name="extent">The shared blocks under the write.</param>
     /// <param name="sizeAfter">Size the file gets in the same transaction; null to grow it to the write's end.</param>
     private int WriteCow(OpenInode file, in Extent extent, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
     {
         Inode inode = file.Inode;
-        Extent reserved = file.Cow.Reserve(extent.Offset, extent.End, extent.Start);
-        int length = (int)Math.Min(data.Length, Bytes(reserved.End) - offset);
-        Extent old = BlockMap.Slice(extent, reserved.Offset, reserved.End);
-        Extent filled = reserved with { Unwritten = false };
-        file.Cow.IsPinned = true;
+        Extent filled = file.Cow.Stage(extent.Offset, extent.End, extent.Start);
+        int length = (int)Math.Min(data.Length, Bytes(filled.End) - offset);
+        Extent old = BlockMap.Slice(extent, filled.Offset, filled.End);
         try
         {
             WriteRun(filled, offset, data[..length], old, (long)inode.Core.FileSize.Value);
             volume.Run(tx =>
             {
                 Unmap(tx, inode, old);
-                file.Cow.Take(tx, reserved);
-                Map.Map(tx, inode, ForkKind.Data, filled);
+                file.Cow.Take(tx, filled);
+                MapNew(tx, inode, filled);
                 if (sizeAfter is long size) SetSize(tx, inode, size); else Touch(tx, inode, offset + length);
             });
         }
         catch (XfsException) when (volume.Journal!.Failure is null)
         {
-            file.Cow.IsPinned = false;
-            file.Cow.Cancel(reserved.Offset, reserved.End);
+            file.Cow.Cancel(filled.Offset, filled.End);
             throw;
-        }
-        finally
-        {
-            file.Cow.IsPinned = false;
         }
         return length;
     }
@@ -338,14 +391,7 @@ internal sealed class FileData(Volume volume)
         Inode inode = file.Inode;
         Map.TryFind(inode, ForkKind.Data, BlockOf(offset), out Extent extent);
         extent = BlockMap.Slice(extent, BlockOf(offset), BlockUp(offset + zeros.Length));
-        uint alike = extent.Length;
-        bool shared = inode.Core.Has(InodeFlags2.Reflink)
-            && ReferenceCounts.MustCopy(volume.Groups.Of(extent.Start), Geometry.BlockInAg(extent.Start), ref alike);
-        extent = extent with { Length = alike };
-        int length = (int)Math.Min(zeros.Length, Bytes(extent.End) - offset);
-        if (shared) return WriteCow(file, extent, offset, zeros.AsSpan(0, length), sizeAfter: (long)inode.Core.FileSize.Value);
-        WriteBytes(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), zeros.AsSpan(0, length));
-        return length;
+        return Overwrite(file, extent, offset, zeros, sizeAfter: (long)inode.Core.FileSize.Value);
     }
 
     /// <summary>Gives a file another size: bytes beyond the old end read as zeros, blocks beyond the new end are freed.</summary>
@@ -408,7 +454,7 @@ internal sealed class FileData(Volume volume)
                 SetSize(tx, inode, length);
             });
         }
-        catch (XfsNoSpaceException) when (!MustCopy(inode, old))
+        catch (XfsNoSpaceException) when (!volume.InGroup && !MustCopy(inode, old))
         {
             // A full file system can still be truncated: the size first, durable so that no cut brings the bytes back into
             // sight, then the tail in place.
@@ -440,6 +486,18 @@ internal sealed class FileData(Volume volume)
                     Drop(tx, inode, kind, removed);
                 }
             });
+    }
+
+    /// <summary>Unmaps and drops whatever a file maps in a range, within one transaction.</summary>
+    internal void UnmapAll(Transaction tx, Inode inode, FileBlock from, FileBlock end)
+    {
+        while (Map.TryFind(inode, ForkKind.Data, from, out Extent next) && next.Offset < end)
+        {
+            next = BlockMap.Slice(next, from, end);
+            uint most = ReferenceCounts.Adjustable(volume.Groups.Of(next.Start), Geometry.BlockInAg(next.Start), next.Length);
+            Map.TryUnmap(tx, inode, ForkKind.Data, from, end, out Extent removed, most);
+            Drop(tx, inode, ForkKind.Data, removed);
+        }
     }
 
     /// <summary>Unmaps one run that lies inside one extent and drops its reference.</summary>

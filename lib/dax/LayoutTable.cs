@@ -72,7 +72,7 @@ internal sealed partial class LayoutTable(Volume volume)
                     foreach (DaxView view in one.Views) view.Recount(one);
             if (!MapBudget.HasRoomFor(2 * layout.Views.Count)) throw DaxView.TooManyPieces(inode.Number, MapBudget.Used + 2L * layout.Views.Count);
             (layout.Changer, layout.ChangedFrom, layout.ChangedEnd) = (tx, from, end);
-            tx.WhenCommitted(() => Replace(layout, tx));
+            tx.WhenCommitted(() => Replace(layout, tx), undo: null); // see ShowAll
         }
     }
 
@@ -86,13 +86,26 @@ internal sealed partial class LayoutTable(Volume volume)
         }
     }
 
+    /// <summary>An atomic group was rolled back: every view shows again what its file is. Under the gate, with every inode held.</summary>
+    public void ShowAll()
+    {
+        lock (_lock)
+            foreach (InodeLayout layout in _inodes.Values)
+                foreach (DaxView view in layout.Views)
+                {
+                    if (layout.Open.IsGone) view.Darken();
+                    else view.Replace(layout, default, new FileBlock(FileBlock.Limit));
+                    layout.KnownSize = layout.Open.IsGone ? 0 : (long)layout.Open.Inode.Core.FileSize.Value;
+                }
+    }
+
     /// <summary>After a commit: views end where their files end.</summary>
     public void FollowSizes()
     {
         lock (_lock)
             foreach (InodeLayout layout in _inodes.Values)
             {
-                if (layout.Views.Count == 0) continue;
+                if (layout.Views.Count == 0 || layout.Open.IsGone) continue;
                 long size = (long)layout.Open.Inode.Core.FileSize.Value, old = layout.KnownSize;
                 if (size == old) continue;
                 layout.KnownSize = size;
@@ -134,6 +147,8 @@ internal sealed partial class LayoutTable(Volume volume)
     /// <summary>A lease begins; the caller has the inode for himself. If it is for writing, every view may be stored into where it is.</summary>
     public void Add(LayoutLease lease) => Change(lease.Open, layout =>
     {
+        // Stores could not be taken back, and a rollback would move blocks away from under it.
+        volume.RequireNoGroup("what it may yet move cannot be leased inside it");
         // Its pages are pieces of their own, in whatever view.
         if (lease.IsForWriting && !MapBudget.HasRoomFor(2)) throw DaxView.TooManyPieces(lease.Inode, MapBudget.Used + 2);
         layout.Leases.Add(lease);

@@ -90,7 +90,8 @@ internal static class ReferenceCounts
             if (owners == 0) { unowned!.Add((new AgBlock(at), count)); return; }
             if (owners == 1)
             {
-                tx.WhenCommitted(() => group.Groups.Unshared.Add(group.Number, at, count));
+                // Undone, it only makes a block move that need not: it is shared again anyway.
+                tx.WhenCommitted(() => group.Groups.Unshared.Add(group.Number, at, count), undo: null);
                 return;
             }
             if (now.Count > 0 && now[^1].Start + now[^1].Count == at && now[^1].Refcount == owners)

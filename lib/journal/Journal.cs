@@ -64,7 +64,7 @@ internal sealed class Journal : ITransactionSink
     /// <summary>Bytes of changes after which a checkpoint is written without being asked for.</summary>
     public long SoftLimit { get; }
 
-    /// <summary>Bytes of changes a single transaction may have.</summary>
+    /// <inheritdoc/>
     public long TransactionLimit { get; }
 
     /// <summary>Why the volume is shut down, if it is.</summary>
@@ -122,10 +122,9 @@ internal sealed class Journal : ITransactionSink
     public void Accept(Transaction transaction)
     {
         CheckAlive();
-        long bound = 0;
-        foreach (TransactionEntry entry in transaction.Entries) bound += entry.Buffer.Length + 128;
-        if (bound > TransactionLimit && ExactSize(transaction) > TransactionLimit)
-            throw new XfsException(Errno.EFBIG, $"a transaction of {ExactSize(transaction)} bytes does not fit the log: at most {TransactionLimit}");
+        long bytes = LogSize.Bound(transaction);
+        if (bytes > TransactionLimit && (bytes = LogSize.Of(transaction)) > TransactionLimit)
+            throw new XfsException(Errno.EFBIG, $"a transaction of {bytes} bytes does not fit the log: at most {TransactionLimit}");
 
         foreach (TransactionEntry entry in transaction.Entries) Accept(entry);
         foreach ((long offset, int length) in transaction.InvalidatedUnread)
@@ -139,19 +138,6 @@ internal sealed class Journal : ITransactionSink
             _created.Add(creation);
             _pendingBytes += 64;
         }
-    }
-
-    private static long ExactSize(Transaction transaction)
-    {
-        long bytes = 0;
-        foreach (TransactionEntry entry in transaction.Entries)
-        {
-            if (entry.Invalidated || entry.Before is null) { bytes += entry.Buffer.Length; continue; }
-            for (int at = 0; at < entry.Buffer.Length; at += LogBufferItem.ChunkSize)
-                if (!entry.Buffer.Data.Slice(at, LogBufferItem.ChunkSize).SequenceEqual(entry.Before.AsSpan(at, LogBufferItem.ChunkSize)))
-                    bytes += LogBufferItem.ChunkSize;
-        }
-        return bytes;
     }
 
     private void Accept(TransactionEntry entry)
@@ -173,7 +159,7 @@ internal sealed class Journal : ITransactionSink
         {
             buffer.IsNew = true;
             Array.Fill(buffer.Dirty, ulong.MaxValue);
-            _pendingBytes += buffer.Length + 64;
+            _pendingBytes += buffer.Length;
             changed = true;
         }
         else
@@ -182,6 +168,7 @@ internal sealed class Journal : ITransactionSink
         {
             buffer.IsPending = true;
             _pending.Add(buffer);
+            _pendingBytes += LogSize.ItemOverhead;
         }
     }
 
@@ -221,7 +208,7 @@ internal sealed class Journal : ITransactionSink
             if (fork != oldFork || InodeCore.At(now).DataFormat != InodeCore.At(old).DataFormat || InodeCore.At(now).AttrFormat != InodeCore.At(old).AttrFormat)
                 change |= InodeSlotChange.DataFork | InodeSlotChange.AttrFork | InodeSlotChange.Core;
             buffer.Slots ??= new InodeSlotChange[count];
-            if ((buffer.Slots[slot] & InodeSlotChange.Core) == 0) _pendingBytes += LogInodeItem.Size + size + 64;
+            if ((buffer.Slots[slot] & InodeSlotChange.Core) == 0) _pendingBytes += LogSize.OfInode(size);
             buffer.Slots[slot] |= change;
             changed = true;
         }

@@ -49,6 +49,9 @@ internal sealed class MetadataBuffer
     /// <summary>The running transaction that holds a before-image, if any.</summary>
     internal Transactions.TransactionEntry? Entry;
 
+    /// <summary>The before-image of the running group of transactions, if one of its finished transactions touched the buffer.</summary>
+    internal Transactions.TransactionEntry? GroupEntry;
+
     /// <summary>Chunks changed since the last checkpoint (inode clusters: see <see cref="Slots"/>).</summary>
     internal readonly ulong[] Dirty;
 
@@ -74,7 +77,7 @@ internal sealed class MetadataBuffer
     internal bool[]? VerifiedInodes;
 
     /// <summary>True when nothing holds the buffer in memory.</summary>
-    internal bool CanEvict => !IsPending && !IsLogged && Entry is null;
+    internal bool CanEvict => !IsPending && !IsLogged && Entry is null && GroupEntry is null;
 }
 
 /// <summary>Which parts of an inode a checkpoint must carry.</summary>

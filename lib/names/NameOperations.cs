@@ -245,7 +245,7 @@ internal sealed class NameOperations(Volume volume)
 
     private void InactivateIfGone(Inode inode)
     {
-        if (inode.Core.LinkCount == 0 && !volume.IsHeld(inode.Number)) new FileData(volume).Inactivate(inode);
+        if (inode.Core.LinkCount == 0 && !volume.IsHeld(inode.Number)) volume.Inactivate(inode);
     }
 
     private static void ChangeLinks(Transaction tx, Inode inode, int change, Timestamp now)

@@ -112,7 +112,7 @@ internal sealed class IntentFinisher
         {
             work(tx);
             List<FreedExtent> freed = tx.Freed;
-            if (freed.Count > 0) tx.WhenCommitted(() => _groups.Busy.Add(freed));
+            if (freed.Count > 0) tx.WhenCommitted(() => _groups.Busy.Add(freed), undo: null);
             tx.Commit();
         }
         catch (InvariantException why)

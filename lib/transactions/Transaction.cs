@@ -19,7 +19,7 @@ internal sealed class TransactionEntry(MetadataBuffer buffer)
     /// <summary>For clusters initialised by an inode-create item: their contents right after it, to compare with.</summary>
     public byte[]? Template;
     /// <summary>What the buffer was before; abort restores it.</summary>
-    public readonly BlockKind KindBefore = buffer.Kind;
+    public BlockKind KindBefore { get; init; } = buffer.Kind;
 }
 
 /// <summary>A run of new inodes, initialised by recovery instead of being logged.</summary>
@@ -40,7 +40,8 @@ internal readonly record struct FreedExtent(AgNumber Ag, AgBlock Start, uint Len
 /// </summary>
 /// <remarks>
 /// Always true: a buffer has an entry exactly while a transaction that touched it runs. Nothing outside the buffers may
-/// change before commit; state kept elsewhere is changed by actions given to <see cref="WhenCommitted"/>.
+/// change before commit; state kept elsewhere is changed by actions given to <see cref="WhenCommitted"/>, each with the action
+/// that takes it back, because a <see cref="TransactionGroup"/> may undo a transaction after its commit.
 /// </remarks>
 internal sealed class Transaction : IDisposable
 {
@@ -50,7 +51,7 @@ internal sealed class Transaction : IDisposable
     private readonly List<(long Offset, int Length)> _invalidatedUnread = [];
     private readonly List<InodeCreation> _inodeCreations = [];
     private readonly List<FreedExtent> _freed = [];
-    private List<Action>? _whenCommitted;
+    private List<Action>? _whenCommitted, _undo;
     private bool _finished;
 
     internal Transaction(MetadataCache cache, ITransactionSink sink)
@@ -70,6 +71,8 @@ internal sealed class Transaction : IDisposable
     internal IReadOnlyList<InodeCreation> InodeCreations => _inodeCreations;
     /// <summary>Blocks freed: busy until this transaction is durable.</summary>
     internal List<FreedExtent> Freed => _freed;
+    /// <summary>What takes the actions of <see cref="WhenCommitted"/> back, in their order.</summary>
+    internal IReadOnlyList<Action> Undo => _undo ?? [];
 
     /// <summary>The block at an offset, verified.</summary>
     public MetadataBuffer Read(long offset, int length, BlockKind kind) => _cache.Read(offset, length, kind);
@@ -150,7 +153,42 @@ internal sealed class Transaction : IDisposable
     }
 
     /// <summary>Runs an action once the transaction is committed; not when it is aborted.</summary>
-    public void WhenCommitted(Action action) => (_whenCommitted ??= []).Add(action);
+    /// <param name="undo">Takes it back if the transaction was part of a group that is rolled back; null if it may stand all the same.</param>
+    public void WhenCommitted(Action action, Action? undo)
+    {
+        (_whenCommitted ??= []).Add(action);
+        if (undo is not null) (_undo ??= []).Add(undo);
+    }
+
+    /// <summary>Takes over what another transaction changed: from now on it stands or falls with this one.</summary>
+    internal void Absorb(Transaction part)
+    {
+        foreach (TransactionEntry entry in part._entries)
+        {
+            MetadataBuffer buffer = entry.Buffer;
+            if (entry.Invalidated) _inodeCreations.RemoveAll(c => Covers(c, buffer.Offset));
+            if (entry.Created) _invalidatedUnread.Remove((buffer.Offset, buffer.Length));
+            if (buffer.GroupEntry is TransactionEntry first)
+            {
+                // The oldest before-image is the one to compare with and to go back to.
+                first.Created |= entry.Created;
+                first.Invalidated = entry.Invalidated;
+                continue;
+            }
+            buffer.GroupEntry = new TransactionEntry(buffer)
+            {
+                Before = entry.Before, Created = entry.Created, Invalidated = entry.Invalidated,
+                Replaced = entry.Replaced, Template = entry.Template, KindBefore = entry.KindBefore,
+            };
+            _entries.Add(buffer.GroupEntry);
+            entry.Before = entry.Template = null;
+        }
+        _invalidatedUnread.AddRange(part._invalidatedUnread);
+        _inodeCreations.AddRange(part._inodeCreations);
+    }
+
+    private bool Covers(in InodeCreation creation, long offset) =>
+        offset >= Geometry.ByteOffset(creation.Ag, creation.Start) && offset < Geometry.ByteOffset(creation.Ag, creation.Start + creation.Blocks);
 
     /// <summary>Hands the changes to the journal's current checkpoint. They become durable with it.</summary>
     /// <exception cref="XfsException">The transaction does not fit the log; it has been aborted.</exception>
@@ -217,12 +255,16 @@ internal sealed class Transaction : IDisposable
         if (entry.Before is not null) ArrayPool<byte>.Shared.Return(entry.Before);
         if (entry.Template is not null) ArrayPool<byte>.Shared.Return(entry.Template);
         entry.Before = entry.Template = null;
+        if (entry.Buffer.GroupEntry == entry) entry.Buffer.GroupEntry = null;
     }
 }
 
 /// <summary>Where committed transactions go.</summary>
 internal interface ITransactionSink
 {
+    /// <summary>Bytes of changes, as <see cref="LogSize"/> counts them, that one transaction may have.</summary>
+    long TransactionLimit { get; }
+
     /// <summary>Takes over the changes of a transaction, or throws without having taken any.</summary>
     void Accept(Transaction transaction);
 

@@ -145,6 +145,7 @@ internal class FakeHome : BtreeHome
 internal sealed class NoJournal : ITransactionSink
 {
     public static NoJournal Instance { get; } = new();
+    public long TransactionLimit => long.MaxValue;
     public void Accept(Transaction transaction) { }
     public void Aborted(Transaction transaction) { }
     public void Settled() { }

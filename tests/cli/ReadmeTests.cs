@@ -66,14 +66,37 @@ public sealed class ReadmeTests
     {
         string[] source = File.ReadAllLines(Path.Combine(Repository.Root, "tests", "cli", "ReadmeTests.cs"));
         string[] shown = s_readme.Split("```csharp\n");
-        Assert.HasCount(3, shown);
+        Assert.HasCount(4, shown);
         for (int i = 1, at = 0; i < shown.Length; i++)
         {
             int begin = Array.FindIndex(source, at, line => line.Trim() == "// README begins");
             at = Array.FindIndex(source, begin, line => line.Trim() == "// README ends");
             string example = string.Join('\n', source[(begin + 1)..at].Select(line => line.Trim()));
-            Assert.AreEqual(example, shown[i].Split("```")[0].Replace("\"disk.img\"", "image", StringComparison.Ordinal).TrimEnd());
+            string text = shown[i].Split("```")[0].Replace("\"disk.img\"", "image", StringComparison.Ordinal).TrimEnd();
+            Assert.AreEqual(example, string.Join('\n', text.Split('\n').Select(line => line.Trim())));
         }
+    }
+
+    [TestMethod]
+    public void TheExampleOfAnAtomicGroupIsOne()
+    {
+        using World w = new();
+        w.Write("/config", 0, "old"u8.ToArray());
+        FileSystem fs = w.Fs;
+        byte[] settings = "new"u8.ToArray();
+        fs.Flush();
+        // README begins
+        fs.Atomically(group =>
+        {
+            using (var file = fs.CreateFile("/config.new")) file.Write(0, settings);
+            fs.Rename("/config", "/config.old");
+            fs.Rename("/config.new", "/config");
+        });
+        // README ends
+        Assert.AreEqual("new", System.Text.Encoding.UTF8.GetString(w.Read("/config")));
+        w.CrashAndReopen();
+        Assert.AreEqual("old", System.Text.Encoding.UTF8.GetString(w.Read("/config")));
+        Assert.IsFalse(w.Fs.Exists("/config.old"));
     }
 
     [TestMethod]

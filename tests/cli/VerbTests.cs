@@ -152,6 +152,27 @@ public sealed class VerbTests
     }
 
     [TestMethod]
+    public void WriteReplacesAPartOfAFileAndAtomicallyOnlyWhatMayBe()
+    {
+        using TempImage image = NewImage("/a", new byte[20_000]);
+        RunWith("hello"u8.ToArray(), "write", "--offset", "100", image.Path, "/a").Ok();
+        byte[] all = Run("cat", image.Path, "/a").Bytes;
+        Assert.AreEqual(20_000, all.Length);
+        Assert.AreEqual("hello", System.Text.Encoding.UTF8.GetString(all, 100, 5));
+        byte[] bytes = Noise(8192);
+        RunWith(bytes, "write", "--atomic", "--offset", "8k", image.Path, "/a").Ok();
+        CollectionAssert.AreEqual(bytes, Run("cat", image.Path, "/a").Bytes[8192..16384]);
+        RunWith(bytes, "write", "--atomic", image.Path, "/new").Ok();
+        CollectionAssert.AreEqual(bytes, Run("cat", image.Path, "/new").Bytes);
+        CliResult refused = RunWith(bytes, "write", "--atomic", "--offset", "4k", image.Path, "/other");
+        Assert.AreEqual(1, refused.Code);
+        StringAssert.Contains(refused.Error, "a power of two");
+        Assert.AreEqual(1, Run("cat", image.Path, "/other").Code, "the file was not made either");
+        Assert.AreEqual(1, RunWith(new byte[32 << 20], "write", "--atomic", image.Path, "/a").Code);
+        FsckOf.File(image.Path).MustBeSilent();
+    }
+
+    [TestMethod]
     public void StatTellsWhatIsKnown()
     {
         using TempImage image = NewImage("/file", "hello"u8);

@@ -260,7 +260,7 @@ public sealed class CowWriteTests
     }
 
     /// <summary>Turns written blocks into unwritten ones whose old bytes are still on the disk, as fallocate finds them.</summary>
-    private static void MarkUnwritten(World w, string path, ulong from, uint blocks)
+    internal static void MarkUnwritten(World w, string path, ulong from, uint blocks)
     {
         Inodes.Inode inode = w.Fs.Resolve(path, followLink: false);
         w.Fs.Volume.Map.TryFind(inode, Inodes.ForkKind.Data, new FileBlock(from), out Extent extent);

@@ -180,6 +180,8 @@ internal sealed class DirectoryWorld : IDirectoryStorage, ITransactionSink
         tx.Commit();
     }
 
+    public long TransactionLimit => long.MaxValue;
+
     public void Accept(Transaction transaction)
     {
         foreach (TransactionEntry entry in transaction.Entries)

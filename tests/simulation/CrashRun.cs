@@ -88,7 +88,8 @@ internal sealed class CrashRun
             {
                 operation.Do(tree);
             }
-            catch (XfsNoSpaceException)
+            // No room on the disk, or in the log for a group.
+            catch (XfsException e) when (e.Errno is Errno.ENOSPC or Errno.EFBIG)
             {
                 _withoutRoom.Add(operation);
                 operation.LackSpace(tree, Model);

@@ -21,6 +21,9 @@ internal sealed class FileSystemTree : IWorkTree
 
     public static IWorkTree Open(BlockDevice device) => new FileSystemTree(FileSystem.Open(device, write: true, leaveOpen: true));
 
+    /// <summary>To look at a file system that somebody else has opened.</summary>
+    public static FileSystemTree Of(FileSystem fileSystem) => new(fileSystem);
+
     public void CreateFile(string path) => _fileSystem.CreateFile("/" + path, mustBeNew: true).Dispose();
 
     public void CreateDirectory(string path) => _fileSystem.CreateDirectory("/" + path);
@@ -74,6 +77,14 @@ internal sealed class FileSystemTree : IWorkTree
         using XfsFile source = _fileSystem.OpenFile("/" + from), target = _fileSystem.OpenFile("/" + path, write: true);
         return target.DedupeRange(source, fromOffset, offset, length).Status == DedupeStatus.Same;
     }
+
+    public void AtomicWrite(string path, long offset, ReadOnlySpan<byte> data)
+    {
+        using XfsFile file = _fileSystem.OpenFile("/" + path, write: true);
+        file.AtomicWrite(offset, data);
+    }
+
+    public void Atomically(Action work) => _fileSystem.Atomically(_ => work());
 
     public void Open(int handle, string path) => _handles.Add(handle, _fileSystem.OpenFile("/" + path, write: true));
 

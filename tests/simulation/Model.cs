@@ -73,6 +73,27 @@ internal sealed class Model
         return new Model(BlockSize, new ModelState(nodes));
     }
 
+    /// <summary>A copy of what is now, to try operations on.</summary>
+    public Model Fork()
+    {
+        Dictionary<ModelBlock, ModelBlock> copies = [];
+        ImmutableDictionary<int, ModelNode> nodes = _now.Nodes;
+        foreach ((int inode, ModelNode node) in _now.Nodes)
+            if (node is ModelFile file)
+                nodes = nodes.SetItem(inode, file with { Blocks = file.Blocks.ToImmutableSortedDictionary(b => b.Key, b => Copy(b.Value, inode)) });
+        Model fork = new(BlockSize, new ModelState(nodes)) { _nextInode = _nextInode };
+        foreach ((int handle, int inode) in _handles)
+            fork._handles.Add(handle, inode);
+        return fork;
+
+        ModelBlock Copy(ModelBlock block, int inode)
+        {
+            if (!copies.TryGetValue(block, out ModelBlock? copy))
+                copies[block] = copy = new ModelBlock(0, inode, block.Latest) { References = block.References };
+            return copy;
+        }
+    }
+
     /// <summary>Ends an operation, whether or not it changed anything.</summary>
     public void Commit() => _after.Add(_now);
 
@@ -152,7 +173,11 @@ internal sealed class Model
         _now = _now.With(folder, directory with { Entries = directory.Entries.SetItem(name, inode) });
     }
 
-    public void Write(int inode, long offset, ReadOnlySpan<byte> data)
+    /// <summary>In an atomic group what was there before it is not written in place.</summary>
+    public bool InGroup { get; set; }
+
+    /// <param name="moves">To new blocks, whoever owns the old ones: an atomic write.</param>
+    public void Write(int inode, long offset, ReadOnlySpan<byte> data, bool moves = false)
     {
         int operation = Operations + 1;
         OwnTail(inode, offset);
@@ -168,7 +193,7 @@ internal sealed class Model
             if (there)
                 block!.Latest.CopyTo(content, 0);
             data[..piece].CopyTo(content.AsSpan(inside));
-            if (there && block!.References == 1)
+            if (there && block!.References == 1 && !moves && (!InGroup || block.Born == operation))
                 block.Add(operation, inode, content);
             else
             {
@@ -265,6 +290,9 @@ internal sealed class ModelBlock
     public int References { get; set; }
 
     public byte[] Latest => _versions[^1].Bytes;
+
+    /// <summary>The operation that wrote it first.</summary>
+    public int Born => _versions[0].Operation;
 
     public void Add(int operation, int inode, byte[] bytes)
     {

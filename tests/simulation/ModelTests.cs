@@ -142,7 +142,7 @@ public sealed class ModelTests
                 for (int i = 0; i < 100; i++)
                 {
                     WorkOperation operation = one.Next(first);
-                    Assert.AreEqual(operation, other.Next(second));
+                    Assert.AreEqual(operation.ToString(), other.Next(second).ToString());
                     seen.Add(operation.GetType());
                     foreach (Model model in new[] { first, second })
                     {

@@ -25,6 +25,8 @@ internal enum SurvivalKind
     AllBut,
     /// <summary>Each by the toss of a coin, whose weight is a matter of the seed too.</summary>
     Random,
+    /// <summary>Those whose bit is set in the number, which goes round after 30 of them.</summary>
+    Subset,
 }
 
 /// <summary>A run of bytes on a device.</summary>
@@ -95,6 +97,7 @@ internal sealed record Survival(SurvivalKind Kind, int Number, Grain Grain)
                 SurvivalKind.Suffix => i >= Number % (pieces.Count + 1),
                 SurvivalKind.Only => i == Number % pieces.Count,
                 SurvivalKind.AllBut => i != Number % pieces.Count,
+                SurvivalKind.Subset => (Number >> i % 30 & 1) != 0,
                 _ => coins.NextDouble() < weight,
             };
             // Of two writes to one place the later one wins if it survives: a cache has one copy of a place,

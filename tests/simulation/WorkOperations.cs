@@ -168,6 +168,65 @@ internal sealed record CloseFile(int Handle) : WorkOperation
     public override void Do(Model model) => model.Close(Handle);
 }
 
+/// <summary>Writes a piece that a power cut must not tear.</summary>
+internal sealed record AtomicWriteFile(string Path, long Offset, int Length, int Seed) : WorkOperation
+{
+    private byte[] Data => Pattern.Fill(Seed, Offset, Length);
+
+    public override void Do(IWorkTree tree) => tree.AtomicWrite(Path, Offset, Data);
+
+    public override void Do(Model model) => model.Write(model.Now.Find(Path), Offset, Data, moves: true);
+}
+
+/// <summary>Several operations of which a power cut leaves all or none.</summary>
+internal sealed record AtomicGroupOf(IReadOnlyList<WorkOperation> Parts) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.Atomically(() =>
+    {
+        foreach (WorkOperation part in Parts)
+            part.Do(tree);
+    });
+
+    public override void Do(Model model)
+    {
+        model.InGroup = true;
+        foreach (WorkOperation part in Parts)
+            part.Do(model);
+        model.InGroup = false;
+    }
+
+    public override string ToString() => $"atomically {{ {string.Join("; ", Parts)} }}";
+}
+
+/// <summary>A group that changes its mind after its last operation: everything must be as it was, in memory at once.</summary>
+internal sealed record AbandonedGroupOf(IReadOnlyList<WorkOperation> Parts) : WorkOperation
+{
+    private sealed class ChangeOfMind : Exception;
+
+    public override void Do(IWorkTree tree)
+    {
+        Dictionary<string, ObservedEntry> before = tree.Observe();
+        try
+        {
+            tree.Atomically(() =>
+            {
+                foreach (WorkOperation part in Parts)
+                    part.Do(tree);
+                throw new ChangeOfMind();
+            });
+        }
+        catch (ChangeOfMind)
+        {
+            if (CrashExplorer.Difference(before, tree.Observe()) is string difference)
+                throw new AssertFailedException($"{this}: something is left of it: {difference}");
+        }
+    }
+
+    public override void Do(Model model) { }
+
+    public override string ToString() => $"begin {{ {string.Join("; ", Parts)} }} and take it back";
+}
+
 internal sealed record FlushAll : WorkOperation
 {
     public override bool Flushes() => true;
@@ -204,6 +263,8 @@ internal interface IWorkTree : IDisposable
     void RemoveDirectory(string path);
     void Clone(string from, long fromOffset, string path, long offset, long length);
     bool Dedupe(string from, long fromOffset, string path, long offset, long length);
+    void AtomicWrite(string path, long offset, ReadOnlySpan<byte> data);
+    void Atomically(Action work);
     void Open(int handle, string path);
     void Write(int handle, long offset, ReadOnlySpan<byte> data);
     void Close(int handle);

@@ -23,6 +23,12 @@ internal sealed class Workload
         // Nothing here shares blocks or writes in pieces, so that a lack of space has a simple outcome.
         ["full"] = [("create", 3), ("write", 8), ("overwrite", 3), ("length", 3), ("unlink", 3), ("rename", 1), ("mkdir", 1), ("rmdir", 1),
             ("symlink", 1), ("flush", 2), ("tail", 0.5)],
+        // Untorn writes and groups of anything, beside ordinary ones on the same blocks.
+        ["atomic"] = [("create", 3), ("write", 5), ("overwrite", 4), ("length", 2), ("rename", 1), ("clone", 4), ("dedupe", 1), ("unlink", 2),
+            ("atomic", 10), ("group", 8), ("abandon", 2), ("mkdir", 0.5), ("open", 1), ("handle", 1), ("close", 1), ("flush", 3), ("tail", 0.5)],
+        // Groups alone, which need no shared blocks.
+        ["groups"] = [("create", 3), ("write", 4), ("overwrite", 4), ("length", 2), ("rename", 2), ("unlink", 2), ("mkdir", 1), ("link", 1),
+            ("symlink", 1), ("group", 12), ("abandon", 3), ("flush", 3), ("tail", 0.5)],
         ["data"] = [("create", 2), ("write", 8), ("overwrite", 8), ("length", 6), ("unlink", 1), ("open", 1), ("handle", 3), ("close", 1), ("flush", 3),
             ("tail", 0.5)],
     };
@@ -33,7 +39,8 @@ internal sealed class Workload
     private readonly bool _alignedMostly;
     private readonly int _mostFiles;
     private readonly char _prefix;
-    private int _nextName, _nextHandle;
+    private int _nextName, _nextHandle, _parts;
+    private bool _inGroup;
 
     /// <param name="seed">The same seed gives the same choices where the model is the same.</param>
     /// <param name="prefix">Of every new name; runs that follow each other on one disk need different ones.</param>
@@ -53,7 +60,7 @@ internal sealed class Workload
     public static IEnumerable<string> Names => s_mixtures.Keys;
 
     /// <summary>True if it clones or dedupes.</summary>
-    public static bool Shares(string name) => s_mixtures[name].Any(m => m.Kind is "clone" or "dedupe");
+    public static bool Shares(string name) => s_mixtures[name].Any(m => m.Kind is "clone" or "dedupe" or "atomic");
 
     /// <summary>Operations until the mixture has shown what it can do.</summary>
     public static int Length(string name) => name == "many" ? 250 : 60;
@@ -77,7 +84,8 @@ internal sealed class Workload
         List<(string Path, int Inode, ModelFile File)> files =
             [.. all.Where(e => e.Node is ModelFile).Select(e => (e.Path, e.Inode, (ModelFile)e.Node))];
         List<string> directories = [.. all.Where(e => e.Node is ModelDirectory).Select(e => e.Path)];
-        int operation = model.Operations + 1;
+        // In a group every part needs a pattern of its own.
+        int operation = _inGroup ? 1_000_000 + _parts++ : model.Operations + 1;
         // Until there is something to work with, make it.
         if (files.Count == 0 && kind is not ("create" or "mkdir"))
             kind = "create";
@@ -152,11 +160,44 @@ internal sealed class Workload
             }
             case "close":
                 return model.Handles.Count == 0 ? null : new CloseFile(Pick([.. model.Handles]).Key);
+            case "atomic":
+            {
+                (string path, _, ModelFile file) = Pick(files);
+                int length = _blockSize << _random.Next(4);
+                long offset = _random.NextInt64(file.Size / length + 2) * length;
+                return file.Size > LargeFile ? null : new AtomicWriteFile(path, offset, length, operation);
+            }
+            case "group" or "abandon" when !_inGroup:
+            {
+                List<WorkOperation> parts = MakeParts(model);
+                return kind == "group" ? new AtomicGroupOf(parts) : new AbandonedGroupOf(parts);
+            }
             case "tail":
                 return new PushTail();
             default:
                 return new FlushAll();
         }
+    }
+
+    // Each part is one that is possible after those before it.
+    private List<WorkOperation> MakeParts(Model model)
+    {
+        Model fork = model.Fork();
+        List<WorkOperation> parts = [];
+        _inGroup = true;
+        for (int count = _random.Next(2, 7); parts.Count < count;)
+        {
+            (string Kind, double Weight)[] possible = [.. _weights.Where(w => w.Kind is not ("flush" or "tail" or "open" or "close" or "group" or "abandon"))];
+            double point = _random.NextDouble() * possible.Sum(w => w.Weight);
+            string kind = possible.First(w => (point -= w.Weight) < 0 || w == possible[^1]).Kind;
+            if (Make(kind, fork) is not WorkOperation part)
+                continue;
+            part.Do(fork);
+            fork.Commit();
+            parts.Add(part);
+        }
+        _inGroup = false;
+        return parts;
     }
 
     private Rename? MakeRename(List<(string Path, int Inode, ModelNode Node)> all, List<string> directories)

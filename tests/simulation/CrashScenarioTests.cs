@@ -1,0 +1,191 @@
+using ImageFs.Dax;
+using ImageFs.Tests.Dax;
+using ImageFs.Tests.Fixtures;
+using static ImageFs.Tests.Fixtures.World;
+
+namespace ImageFs.Tests.Simulation;
+
+/// <summary>
+/// Short scenarios, each cut at every write and flush: ordinary copy-on-write is old or new in each extent, atomic writes and
+/// groups are old or new as a whole, other owners see nothing, and every block is accounted for.
+/// </summary>
+[TestClass]
+public sealed class CrashScenarioTests
+{
+    private const int Sixteen = 16 * B;
+
+    private static void Make(FileSystem fs, string path, int blocks, byte value)
+    {
+        using XfsFile file = fs.CreateFile(path);
+        file.Write(0, Repeat(value, blocks * B));
+    }
+
+    private static void Write(FileSystem fs, string path, long offset, byte value, int length)
+    {
+        using XfsFile file = fs.OpenFile(path, write: true);
+        file.Write(offset, Repeat(value, length));
+    }
+
+    private static void AtomicWrite(FileSystem fs, string path, long offset, byte value, int length, SyncMode sync = SyncMode.None)
+    {
+        using XfsFile file = fs.OpenFile(path, write: true);
+        file.AtomicWrite(offset, Repeat(value, length), sync);
+    }
+
+    private static void TwoFiles(FileSystem fs)
+    {
+        Make(fs, "/a", 64, (byte)'a');
+        fs.Clone("/a", "/b");
+    }
+
+    [TestMethod]
+    public void S10_ACutBetweenTheDataAndTheLogLeavesTheOldBytesAndNothingStaged() =>
+        new ScenarioSweep(TwoFiles, (fs, reached) =>
+        {
+            Write(fs, "/b", 20 * B + 100, (byte)'n', 2 * B);
+            reached(false);
+            fs.Flush();
+            reached(true);
+        }).Run();
+
+    [TestMethod]
+    public void S12_AnOrdinaryWriteOverManyExtentsIsOldOrNewInEachOfThem()
+    {
+        new ScenarioSweep(fs =>
+        {
+            TwoFiles(fs);
+            // b in sixteen extents: every second of its first blocks is its own.
+            for (int i = 0; i < 16; i += 2) Write(fs, "/b", i * B, (byte)'a', B);
+        }, (fs, reached) =>
+        {
+            Write(fs, "/b", 0, (byte)'n', Sixteen);
+            reached(false);
+            fs.Flush();
+            reached(true);
+        }).Run(partial: found =>
+        {
+            if (found["a"].Content.AsSpan().ContainsAnyExcept((byte)'a')) return "a has changed";
+            byte[] bytes = found["b"].Content;
+            if (bytes.Length != 64 * B || bytes.AsSpan(Sixteen).ContainsAnyExcept((byte)'a')) return "b has changed behind the write";
+            for (int at = 0; at < Sixteen; at += SimulatedDevice.Sector)
+            {
+                Span<byte> sector = bytes.AsSpan(at, SimulatedDevice.Sector);
+                if (sector.ContainsAnyExcept((byte)'a') && sector.ContainsAnyExcept((byte)'n')) return $"byte {at} of b is neither old nor new";
+                // Shared blocks moved: such a block is old or new as a whole.
+                if (at / B % 2 == 1 && bytes.AsSpan(at / B * B, B).ContainsAnyExcept(bytes[at / B * B])) return $"block {at / B} of b is torn";
+            }
+            return null;
+        });
+    }
+
+    [TestMethod]
+    [DataRow("private")]
+    [DataRow("shared")]
+    [DataRow("mixed")]
+    public void S87_AnAtomicWriteIsAllOldOrAllNewWhereverThePowerGoes(string kind) =>
+        new ScenarioSweep(fs =>
+        {
+            TwoFiles(fs);
+            Make(fs, "/private", 32, (byte)'p');
+            using XfsFile mixed = fs.CreateFile("/mixed");
+            mixed.Write(4 * B, Repeat((byte)'m', 4 * B));
+            using XfsFile a = fs.OpenFile("/a");
+            mixed.CloneRange(a, 12 * B, 12 * B, 4 * B);
+        }, (fs, reached) =>
+        {
+            string path = kind == "shared" ? "/b" : "/" + kind;
+            AtomicWrite(fs, path, 0, (byte)'1', Sixteen);
+            reached(false);
+            AtomicWrite(fs, path, 0, (byte)'2', Sixteen, SyncMode.Data);
+            reached(true);
+        }).Run();
+
+    [TestMethod]
+    public void S87_SoItIsWhereFreeSpaceLiesInSingleBlocks() =>
+        new ScenarioSweep(fs =>
+        {
+            TwoFiles(fs);
+            AtomicWriteTests.Shatter(fs);
+        }, (fs, reached) =>
+        {
+            AtomicWrite(fs, "/b", 0, (byte)'1', Sixteen);
+            reached(false);
+            fs.Flush();
+            reached(true);
+        }).Run(judged: 1);
+
+    [TestMethod]
+    public void S88_SizeAndContentsChangeTogetherInAnAtomicWriteAcrossTheEnd() =>
+        new ScenarioSweep(fs =>
+        {
+            Make(fs, "/a", 5, (byte)'a');
+            Write(fs, "/a", 5 * B, (byte)'a', 100);
+            fs.Clone("/a", "/b");
+        }, (fs, reached) =>
+        {
+            AtomicWrite(fs, "/b", 0, (byte)'1', Sixteen);
+            reached(false);
+            fs.Flush();
+            reached(true);
+            AtomicWrite(fs, "/a", 4 * B, (byte)'2', 4 * B, SyncMode.Data);
+            reached(true);
+        }).Run();
+
+    [TestMethod]
+    [DataRow("default")]
+    [DataRow("no-reflink")]
+    [DataRow("end-of-log")]
+    [DataRow("1k")]
+    public void AGroupIsThereAsAWholeOrNotAtAll(string subject) =>
+        new ScenarioSweep(fs =>
+        {
+            Make(fs, "/a", 16, (byte)'a');
+            Make(fs, "/b", 16, (byte)'b');
+            Make(fs, "/gone", 40, (byte)'g');
+            if (fs.Geometry.HasReflink) fs.Clone("/a", "/c");
+            fs.CreateDirectory("/d");
+        }, (fs, reached) =>
+        {
+            // Pending with the group, but no part of it.
+            fs.CreateFile("/before").Dispose();
+            reached(false);
+            fs.Atomically(_ =>
+            {
+                Write(fs, "/a", 3 * B + 7, (byte)'1', 2 * B);
+                Write(fs, "/b", 0, (byte)'2', Sixteen + 50);
+                Make(fs, "/d/new", 3, (byte)'3');
+                fs.Rename("/b", "/d/b");
+                fs.DeleteFile("/gone");
+                fs.CreateHardLink("/link", "/a");
+                if (fs.Geometry.HasReflink) fs.Clone("/a", "/d/clone");
+                using XfsFile file = fs.OpenFile("/d/b", write: true);
+                file.SetLength(7 * B + 7);
+            });
+            reached(false);
+            Write(fs, "/d/new", 3 * B, (byte)'4', B);
+            reached(false);
+            fs.Flush();
+            reached(true);
+        }, subject).Run();
+
+    [TestMethod]
+    public void AGroupThatIsTakenBackLeavesNothingOnTheDiskEither() =>
+        new ScenarioSweep(TwoFiles, (fs, reached) =>
+        {
+            try
+            {
+                fs.Atomically(_ =>
+                {
+                    Write(fs, "/a", 0, (byte)'1', Sixteen);
+                    Make(fs, "/new", 20, (byte)'2');
+                    fs.DeleteFile("/b");
+                    throw new InvalidOperationException();
+                });
+            }
+            catch (InvalidOperationException) { }
+            Write(fs, "/b", 5 * B, (byte)'3', B);
+            reached(false);
+            fs.Flush();
+            reached(true);
+        }).Run();
+}
