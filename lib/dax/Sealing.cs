@@ -161,7 +161,7 @@ internal sealed class Sealing(Volume volume, FileData data, OpenInode file, Seal
                 FileBlock last = new((open.Inode.Core.FileSize.Value + (ulong)Geometry.BlockSize - 1) >> Geometry.BlockLog);
                 // What lies behind its end nobody can read: it is freed, not copied.
                 if (end > last) data.FreeRange(open.Inode, ForkKind.Data, from > last ? from : last, end);
-                if (from < last) WriteFault.Resolve(volume, data, open, from, end < last ? end : last);
+                if (from < last) WriteFault.Resolve(volume, data, open, from, end < last ? end : last, sharedOnly: true);
             }
         }
         finally

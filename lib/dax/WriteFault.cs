@@ -16,8 +16,9 @@ internal static class WriteFault
     private const int Piece = 1 << 20;
 
     /// <summary>The first run of a range that could not be stored into as it is.</summary>
+    /// <param name="sharedOnly">Holes and unwritten blocks may stay what they are.</param>
     /// <returns>False if every block is allocated, written and private.</returns>
-    public static bool IsNeeded(Volume volume, Inode inode, FileBlock from, FileBlock end, out FileBlock start, out FileBlock stop)
+    public static bool IsNeeded(Volume volume, Inode inode, FileBlock from, FileBlock end, out FileBlock start, out FileBlock stop, bool sharedOnly = false)
     {
         bool mayShare = inode.Core.Has(InodeFlags2.Reflink);
         for (start = from; start < end; start = stop)
@@ -26,12 +27,13 @@ internal static class WriteFault
             if (!mapped || extent.Offset > start)
             {
                 stop = mapped && extent.Offset < end ? extent.Offset : end;
+                if (sharedOnly) continue;
                 return true;
             }
             extent = BlockMap.Slice(extent, start, end);
             stop = extent.End;
-            if (extent.Unwritten) return true;
-            if (!mayShare) continue;
+            if (extent.Unwritten && !sharedOnly) return true;
+            if (extent.Unwritten || !mayShare) continue;
             uint alike = extent.Length;
             bool shared = ReferenceCounts.MustCopy(volume.Groups.Of(extent.Start), volume.Geometry.BlockInAg(extent.Start), ref alike);
             stop = extent.Offset + alike;
@@ -43,14 +45,14 @@ internal static class WriteFault
 
     /// <summary>Makes a range of blocks below the file's end the file's own. Reservations for copy-on-write over it end.</summary>
     /// <exception cref="XfsNoSpaceException">No room; blocks before the shortage have become private.</exception>
-    public static void Resolve(Volume volume, FileData data, OpenInode file, FileBlock from, FileBlock end)
+    public static void Resolve(Volume volume, FileData data, OpenInode file, FileBlock from, FileBlock end, bool sharedOnly = false)
     {
         int log = volume.Geometry.BlockLog;
         long size = (long)file.Inode.Core.FileSize.Value;
         byte[]? buffer = null;
         try
         {
-            while (IsNeeded(volume, file.Inode, from, end, out FileBlock start, out FileBlock stop))
+            while (IsNeeded(volume, file.Inode, from, end, out FileBlock start, out FileBlock stop, sharedOnly))
             {
                 buffer ??= ArrayPool<byte>.Shared.Rent(Piece);
                 long at = (long)(start.Value << log), until = Math.Min(Math.Min((long)(stop.Value << log), size), at + Piece);
