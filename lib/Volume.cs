@@ -274,7 +274,7 @@ internal sealed partial class Volume : IDisposable
     {
         ulong blocks = 0;
         foreach (OpenInode inode in _open.Values)
-            if (unusedSince is not Timestamp time || inode.Cow.LastUse.Seconds <= time.Seconds) blocks += inode.Cow.CancelReserved();
+            if (unusedSince is not Timestamp time || inode.Cow.LastUse.Seconds <= time.Seconds && !Layouts.IsBeingStoredInto(inode.Inode.Number)) blocks += inode.Cow.CancelReserved();
         return blocks;
     }
 

@@ -100,6 +100,8 @@ internal sealed partial class LayoutTable
 
     private void Wait(LayoutLease lease, long started, TimeSpan timeout, CancellationToken cancellation)
     {
+        // An atomic group has everything in hand, and would wait with it.
+        if (volume.OwnsAll) throw Busy(lease);
         using CancellationTokenRegistration wake = cancellation.Register(Pulse);
         lock (_lock)
         {

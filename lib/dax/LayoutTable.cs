@@ -178,6 +178,13 @@ internal sealed partial class LayoutTable(Volume volume)
         _writers--;
     }
 
+    /// <summary>True while a part of a file is leased for writing.</summary>
+    public bool IsBeingStoredInto(InodeNumber inode)
+    {
+        if (!HasWriters) return false;
+        lock (_lock) return _inodes.TryGetValue(inode.Value, out InodeLayout? layout) && layout.Leases.Any(lease => lease.IsForWriting);
+    }
+
     /// <summary>How far the sealing of a file has come.</summary>
     public SealState SealOf(InodeNumber inode)
     {

@@ -242,6 +242,42 @@ public sealed class WriteLeaseTests
     }
 
     [TestMethod]
+    public void S20_ReservationsOfAFileThatIsBeingStoredIntoAreKept()
+    {
+        using World w = OnFile().Cloned();
+        using XfsFile b = w.Fs.OpenFile("/b", write: true);
+        using DaxView view = b.OpenView();
+        b.Write(20 * B, Repeat((byte)'n', B));
+        long staged = b.StagedBytes;
+        Assert.IsTrue(staged > 0);
+        using (view.AcquireWritable(40 * B, B))
+        {
+            staged = b.StagedBytes;
+            Assert.AreEqual(0, w.Fs.CollectCow());
+            Assert.AreEqual(staged, b.StagedBytes);
+        }
+        Assert.AreEqual(staged, w.Fs.CollectCow());
+    }
+
+    [TestMethod]
+    public void InsideAnAtomicGroupNobodyWaitsForALease()
+    {
+        using World w = OnFile().Cloned();
+        using XfsFile b = w.Fs.OpenFile("/b", write: true);
+        using DaxView view = b.OpenView();
+        using (view.AcquireWritable(3 * B, B))
+            Assert.ThrowsExactly<XfsBusyException>(() => w.Fs.Atomically(_ => b.SetLength(0)));
+        byte[] before = b.ReadAll();
+        Assert.ThrowsExactly<InvalidOperationException>(() => w.Fs.Atomically(_ =>
+        {
+            b.Write(5 * B, Repeat((byte)'x', 2 * B));
+            b.SetLength(9 * B);
+            throw new InvalidOperationException("roll back");
+        }));
+        Assert.IsTrue(view.Span.SequenceEqual(before), "a view shows what the file is again");
+    }
+
+    [TestMethod]
     public void ALeaseOutlivesItsViewAndEndsWithItsLastPin()
     {
         using World w = OnFile();
