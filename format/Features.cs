@@ -99,7 +99,7 @@ public static class FeatureTable
     /// <summary>Every bit known here.</summary>
     public static IReadOnlyList<Feature> All { get; } =
     [
-        new("versionnum", (uint)VersionBits.Quota, "quota", Support.Read, "quota accounting is on and is not maintained here"),
+        new("versionnum", (uint)VersionBits.Quota, "quota", Support.Write, "usage is not counted here; the kernel is made to count again"),
         new("versionnum", (uint)VersionBits.Shared, "shared", Support.Refused, "the shared bit has no meaning in version 5"),
         new("versionnum", (uint)VersionBits.AsciiCaseInsensitive, "ascii-ci", Support.Read, "case-insensitive names hash differently"),
         new("features2", (uint)Features2.OldParent, "old parent", Support.Refused, "the IRIX parent pointers have no meaning in version 5"),

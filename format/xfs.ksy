@@ -1616,8 +1616,12 @@ types:
       endian: le
     seq:
       - {id: id, type: u4}
-      - {id: blkno, type: s8}
-      - {id: len, type: s4}
+      - id: blkno
+        type: s8
+        doc: Of the buffer with the dquot, in units of 512 bytes.
+      - id: len
+        type: s4
+        doc: Of the buffer, in blocks.
       - {id: boffset, type: u4}
 
   log_quotaoff:

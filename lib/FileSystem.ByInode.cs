@@ -25,7 +25,11 @@ public sealed partial class FileSystem
 
     internal XfsFile OpenFile(InodeNumber number, bool write = false)
     {
-        lock (Volume.Gate) return new XfsFile(this, Volume.Hold(number), write);
+        lock (Volume.Gate)
+        {
+            RequireOnDataDevice(Inode(number));
+            return new XfsFile(this, Volume.Hold(number), write);
+        }
     }
 
     internal byte[] ReadLink(InodeNumber number)

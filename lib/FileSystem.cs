@@ -173,8 +173,15 @@ public sealed partial class FileSystem : IDisposable
                 Volume.RequireWritable();
                 if ((inode.Core.Flags & InodeFlags.Immutable) != 0) throw new XfsException(Errno.EPERM, $"'{path}' is immutable");
             }
+            RequireOnDataDevice(inode);
             return new XfsFile(this, Volume.Hold(inode.Number), write);
         }
+    }
+
+    /// <summary>What a file on the realtime device maps are blocks of that device.</summary>
+    private static void RequireOnDataDevice(Inode inode)
+    {
+        if ((inode.Core.Flags & InodeFlags.Realtime) != 0) throw new XfsUnsupportedException($"inode {inode.Number} lies on the realtime device, which is not read");
     }
 
     /// <summary>Makes a regular file and opens it for writing; an existing one is emptied unless <paramref name="mustBeNew"/>.</summary>

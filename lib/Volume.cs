@@ -37,6 +37,8 @@ internal sealed partial class Volume : IDisposable
     private readonly ConcurrentQueue<OpenInode> _overwritten = [];
     private Timestamp _collected;
     private bool _closing;
+    // The first change here ends that.
+    private bool _usageIsCounted;
     private volatile bool _disposed;
 
     private Volume(BlockDevice device, bool ownsDevice, Geometry geometry, RecoveryResult recovery, bool writable, string readOnlyReason, DirectAccess access)
@@ -68,6 +70,7 @@ internal sealed partial class Volume : IDisposable
         _mapped = geometry.BlockSize % Environment.SystemPageSize == 0 ? Data : _copied;
         Cache.Head = recovery.Position.HeadLsn;
         if (!writable) return;
+        _usageIsCounted = QuotaCheck.IsCounted(geometry.Superblock);
         Journal = new Journal.Journal(device, Cache, recovery.Position.HeadCycle, recovery.Position.Head, recovery.WasClean)
         {
             Durable = () =>
@@ -188,6 +191,15 @@ internal sealed partial class Volume : IDisposable
     private T RunInside<T>(Func<Transaction, T> work)
     {
         RequireWritable();
+        if (_usageIsCounted)
+        {
+            _usageIsCounted = false;
+            RunInside(tx =>
+            {
+                QuotaCheck.Forget(tx, Geometry);
+                return true;
+            });
+        }
         for (int attempt = 0; ; attempt++)
         {
             Cache.Trim();

@@ -4258,7 +4258,15 @@ namespace Kaitai
             private Xfs m_root;
             private Xfs.LogItem m_parent;
             public uint Id { get { return _id; } }
+
+            /// <summary>
+            /// Of the buffer with the dquot, in units of 512 bytes.
+            /// </summary>
             public long Blkno { get { return _blkno; } }
+
+            /// <summary>
+            /// Of the buffer, in blocks.
+            /// </summary>
             public int Len { get { return _len; } }
             public uint Boffset { get { return _boffset; } }
             public Xfs M_Root { get { return m_root; } }

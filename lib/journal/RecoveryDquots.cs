@@ -42,7 +42,8 @@ internal sealed class RecoveryDquots(RecoveryResult result, RecoveryBuffers buff
         ReadOnlySpan<byte> record = item[1][..RecordSize];
         uint id = f.U32(4);
         if ((record[TypeAt] & _off) != 0) return;
-        ulong address = f.U64(8), length = (ulong)f.U32(16) * LogRecordFormat.BasicBlock, at = f.U32(20);
+        // The address is in units of 512 bytes, the length in blocks.
+        ulong address = f.U64(8), length = (ulong)f.U32(16) << result.Geometry.BlockLog, at = f.U32(20);
         ulong device = (ulong)result.Geometry.DeviceBytes;
         if (address >= device / LogRecordFormat.BasicBlock || length > device - address * LogRecordFormat.BasicBlock || at + BlockSize > length)
             throw Corrupt("DQUOT", $"dquot {id}", $"{length} bytes at daddr {address}, record at byte {at}: outside the device");

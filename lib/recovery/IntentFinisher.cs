@@ -66,6 +66,7 @@ internal sealed class IntentFinisher
         if (recovery.PendingIntents.Count == 0) return;
         recovery.RequireKnownIntents();
         IntentFinisher finisher = new(device, recovery);
+        if (QuotaCheck.IsCounted(recovery.Geometry.Superblock)) finisher.Run("SB", tx => QuotaCheck.Forget(tx, finisher.Geometry));
         foreach (PendingIntent intent in recovery.PendingIntents) finisher.Finish(intent);
         foreach ((FsBlock start, uint length) in finisher._unowned)
             finisher.Run("EFI", tx => finisher._groups.Of(start).FreeSpace.Free(tx, finisher.Geometry.BlockInAg(start), length));
