@@ -39,8 +39,8 @@ internal sealed record ImageInfo(
     {
         get
         {
-            List<string> names = ["crc"];
             Superblock sb = Superblock;
+            List<string> names = [sb.Version == 4 ? "version 4" : "crc"];
             foreach ((string word, uint bits) in (ReadOnlySpan<(string, uint)>)
                 [
                     ("versionnum", (uint)sb.VersionBits), ("features2", sb.Features2), ("ro_compat", sb.FeaturesRoCompat),

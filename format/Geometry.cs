@@ -14,11 +14,13 @@ public sealed class Geometry
     /// <summary>Derives all values.</summary>
     public Geometry(in Superblock sb)
     {
-        Superblock = sb;
+        IsVersion4 = sb.Version == 4;
+        Superblock = IsVersion4 ? Version4.WithoutVersion5(sb) : sb;
         BlockSize = (int)sb.BlockSize.Value;
         BlockLog = sb.BlockLog;
         SectorSize = sb.SectorSize;
         InodeSize = sb.InodeSize;
+        InodeMemorySize = IsVersion4 ? InodeSize - Version4.InodeCoreSize + InodeCore.Size : InodeSize;
         InodeLog = sb.InodeLog;
         InodesPerBlock = sb.InodesPerBlock;
         InodesPerBlockLog = sb.InodesPerBlockLog;
@@ -28,21 +30,21 @@ public sealed class Geometry
         DataBlocks = sb.DataBlocks;
         DirectoryBlockSize = BlockSize << sb.DirectoryBlockLog;
         DirectoryBlockFsBlocks = 1 << sb.DirectoryBlockLog;
-        MetaUuid = sb.MetadataUuid;
+        MetaUuid = Superblock.MetadataUuid;
         Uuid = sb.Uuid;
-        HasFinobt = sb.Has(RoCompatFeatures.FreeInodeBtree);
-        HasRmapbt = sb.Has(RoCompatFeatures.ReverseMapBtree);
-        HasReflink = sb.Has(RoCompatFeatures.Reflink);
-        HasInobtCounters = sb.Has(RoCompatFeatures.InodeBtreeCounters);
-        HasSparseInodes = sb.Has(IncompatFeatures.SparseInodes);
-        HasBigTime = sb.Has(IncompatFeatures.BigTime);
-        HasLargeExtentCounters = sb.Has(IncompatFeatures.LargeExtentCounters);
-        HasFileType = sb.Has(IncompatFeatures.FileType);
-        HasParentPointers = sb.Has(IncompatFeatures.ParentPointers);
+        HasFinobt = Superblock.Has(RoCompatFeatures.FreeInodeBtree);
+        HasRmapbt = Superblock.Has(RoCompatFeatures.ReverseMapBtree);
+        HasReflink = Superblock.Has(RoCompatFeatures.Reflink);
+        HasInobtCounters = Superblock.Has(RoCompatFeatures.InodeBtreeCounters);
+        HasSparseInodes = Superblock.Has(IncompatFeatures.SparseInodes);
+        HasBigTime = Superblock.Has(IncompatFeatures.BigTime);
+        HasLargeExtentCounters = Superblock.Has(IncompatFeatures.LargeExtentCounters);
+        HasFileType = Superblock.Has(IncompatFeatures.FileType);
+        HasParentPointers = Superblock.Has(IncompatFeatures.ParentPointers);
         LogStart = new FsBlock(sb.LogStart);
         LogBlocks = sb.LogBlocks;
         InodeAlignment = sb.InodeAlignment;
-        SparseInodeAlignment = sb.SparseInodeAlignment;
+        SparseInodeAlignment = Superblock.SparseInodeAlignment;
         _agBlockMask = (1UL << AgBlockLog) - 1;
 
         AgflBlock = new AgBlock((uint)(3 * SectorSize / BlockSize));
@@ -52,17 +54,25 @@ public sealed class Geometry
         int wanted = Math.Max(BlockSize, 8192 * Math.Max(1, InodeSize / 256));
         int plain = Math.Max(BlockSize, 8192);
         InodeClusterBlocks = (uint)((InodeAlignment >= (uint)(wanted / BlockSize) ? wanted : plain) / BlockSize);
+        // Chunks of version 4 need not be aligned; what is only read can be read block by block.
+        if (IsVersion4) InodeClusterBlocks = 1;
         InodeClusterAlignment = InodeAlignment >= InodeClusterBlocks ? InodeAlignment : 1;
     }
 
     /// <summary>The superblock all of this came from; its counters may be out of date.</summary>
     public Superblock Superblock { get; }
+    /// <summary>No checksums; see <see cref="Version4"/>.</summary>
+    public bool IsVersion4 { get; }
     /// <summary>Bytes of a file system block.</summary>
     public int BlockSize { get; }
     public int BlockLog { get; }
     /// <summary>Bytes of a sector: the unit of superblocks and AG headers.</summary>
     public int SectorSize { get; }
     public int InodeSize { get; }
+    /// <summary>Bytes of an inode in memory: as on disk, but that one of version 4 has the core of version 5.</summary>
+    public int InodeMemorySize { get; }
+    /// <summary>Bytes by which a bmbt block in memory is longer than on disk.</summary>
+    public int BlockGrowth => IsVersion4 ? Version4.HeaderGrowth : 0;
     public int InodeLog { get; }
     public int InodesPerBlock { get; }
     public int InodesPerBlockLog { get; }

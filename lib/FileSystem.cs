@@ -156,6 +156,10 @@ public sealed partial class FileSystem : IDisposable
             if (!IsDots(name)) items.Add(new DirectoryItem(name.ToArray(), inode, type));
             return true;
         });
+        // Without types in directories the inodes tell.
+        if (!Geometry.HasFileType)
+            for (int i = 0; i < items.Count; i++)
+                items[i] = new DirectoryItem(items[i].NameBytes, items[i].Inode, DirectoryName.TypeOf(Volume.Inodes.Get(items[i].Inode).Core.Mode));
         return items;
     }
 

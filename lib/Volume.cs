@@ -140,6 +140,8 @@ internal sealed partial class Volume : IDisposable
             throw new CorruptionException("superblock", "byte 0", $"the file system has {geometry.DeviceBytes} bytes, the image only {device.Length}: it was truncated");
 
         RecoveryResult recovery = ImageFs.Journal.Recovery.Replay(device, geometry);
+        // Blocks that a log of version 4 promises to free are free or not: what can be read is the same.
+        if (geometry.IsVersion4) recovery.PendingIntents = [];
         recovery.RequireKnownIntents();
         if (recovery.PendingIntents.Count > 0 && verdict.Level != Support.Write)
             throw new XfsUnsupportedException($"the log holds unfinished intents, and this XFS image can only be read: {verdict.Reason}");
@@ -164,7 +166,7 @@ internal sealed partial class Volume : IDisposable
         device.Read(0, first);
         if (SuperblockVerifier.VerifyLayout(first) is Fault fault) throw new CorruptionException("superblock", "byte 0", fault.ToString());
         ref readonly Superblock sb = ref Superblock.At(first);
-        if (sb.Version != 5) throw new XfsUnsupportedException($"this XFS image is version {sb.Version}; only version 5 is supported");
+        if (sb.Version == 4) return new Geometry(sb);
         ReadOnlySpan<byte> sector = first.AsSpan(0, Math.Min(first.Length, sb.SectorSize));
         if (!Crc32c.IsValid(sector, Superblock.CrcOffset))
             throw new CorruptionException("superblock", "byte 0", $"crc: found 0x{sb.Crc.Value:x8}, the sector's checksum is 0x{Crc32c.Compute(sector, Superblock.CrcOffset):x8}", Errno.EBADMSG);

@@ -179,7 +179,7 @@ public static partial class BlockVerifier
     private static Fault? VerifyBmbt(ReadOnlySpan<byte> block, Geometry g, long offset)
     {
         ref readonly LongBtreeHeader header = ref LongBtreeHeader.At(block);
-        int capacity = g.LeafCapacity(LongBtreeHeader.Size, PackedExtent.Size);
+        int capacity = (block.Length - LongBtreeHeader.Size) / PackedExtent.Size;
         return Expect("magic", header.Magic, BtreeMagic.Bmbt)
             ?? Expect("blkno", header.BlockNumber, g.DiskAddress(offset))
             ?? ExpectUuid(block[LongBtreeHeader.UuidOffset..], g)

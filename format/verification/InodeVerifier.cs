@@ -7,15 +7,15 @@ public static partial class BlockVerifier
     /// <summary>What must hold for all inodes of a cluster, free or not, before any of them is looked at.</summary>
     private static Fault? VerifyInodeCluster(ReadOnlySpan<byte> cluster, Geometry g)
     {
-        for (int at = 0; at < cluster.Length; at += g.InodeSize)
+        for (int at = 0; at < cluster.Length; at += g.InodeMemorySize)
         {
             ref readonly InodeCore core = ref InodeCore.At(cluster.Slice(at, InodeCore.Size));
             if (core.Magic != InodeCore.MagicNumber)
-                return new Fault($"inode[{at / g.InodeSize}].magic", $"found 0x{core.Magic.Value:x4}, expected 0x{InodeCore.MagicNumber:x4}");
-            if (core.Version != 3) return new Fault($"inode[{at / g.InodeSize}].version", $"found {core.Version}, expected 3");
+                return new Fault($"inode[{at / g.InodeMemorySize}].magic", $"found 0x{core.Magic.Value:x4}, expected 0x{InodeCore.MagicNumber:x4}");
+            if (core.Version != 3) return new Fault($"inode[{at / g.InodeMemorySize}].version", $"found {core.Version}, expected 3");
             uint next = core.NextUnlinked;
             if (next != uint.MaxValue && (next == 0 || next >= 1UL << (g.AgBlockLog + g.InodesPerBlockLog)))
-                return new Fault($"inode[{at / g.InodeSize}].next_unlinked", $"found {next}, expected an inode of the group or all ones");
+                return new Fault($"inode[{at / g.InodeMemorySize}].next_unlinked", $"found {next}, expected an inode of the group or all ones");
         }
         return null;
     }
@@ -48,7 +48,7 @@ public static partial class BlockVerifier
             or FileMode16.BlockDevice or FileMode16.Fifo or FileMode16.Socket;
         if (!known) return new Fault("mode", $"found 0{Convert.ToString(core.Mode.Value, 8)}, no file type");
         bool device = type is FileMode16.CharDevice or FileMode16.BlockDevice or FileMode16.Fifo or FileMode16.Socket;
-        int literal = g.InodeSize - InodeCore.Size;
+        int literal = g.InodeMemorySize - InodeCore.Size;
         if (core.OldLinkCount != 0) return new Fault("onlink", $"found {core.OldLinkCount}, expected 0");
         if (core.ForkOffset * 8 >= literal) return new Fault("forkoff", $"found {core.ForkOffset}, the literal area has {literal / 8}");
         if (device && core.ForkOffset is not (0 or 1)) return new Fault("forkoff", $"found {core.ForkOffset}, a device has 0 or 1");
@@ -93,7 +93,7 @@ public static partial class BlockVerifier
 
     private static Fault? VerifyDataFork(in InodeCore core, Geometry g, ushort type, ulong extents)
     {
-        int fork = core.DataForkSize(g.InodeSize);
+        int fork = core.DataForkSize(g.InodeMemorySize);
         switch (core.Format)
         {
             case ForkFormat.Device:
@@ -121,7 +121,7 @@ public static partial class BlockVerifier
     private static Fault? VerifyAttrFork(in InodeCore core, Geometry g)
     {
         uint extents = core.AttrExtentCount;
-        int fork = core.AttrForkSize(g.InodeSize);
+        int fork = core.AttrForkSize(g.InodeMemorySize);
         if (core.ForkOffset == 0)
         {
             if (core.AttributeFormat is not (ForkFormat.Device or ForkFormat.Extents)) return new Fault("aformat", $"found {core.AttrFormat} without an attribute fork");

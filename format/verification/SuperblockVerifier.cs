@@ -17,9 +17,9 @@ public static class SuperblockVerifier
         ref readonly Superblock sb = ref Superblock.At(sector);
         if (sb.Magic != Superblock.MagicNumber) return new Fault("magicnum", $"found 0x{sb.Magic.Value:x8}, expected 0x{Superblock.MagicNumber:x8} (XFSB)");
         if (sb.Version is not (4 or 5)) return new Fault("versionnum", $"version {sb.Version}, expected 5");
-        if (sb.Version == 4) return null; // judged by Judge, never laid out
-        if (!PowerOfTwo(sb.BlockSize, Superblock.MinBlockSize, Superblock.MaxBlockSize) || sb.BlockLog != BitOperations.Log2(sb.BlockSize))
-            return new Fault("blocksize", $"found {sb.BlockSize} with log {sb.BlockLog}, expected a power of two in 1024..65536");
+        uint smallest = sb.Version == 4 ? 512u : Superblock.MinBlockSize;
+        if (!PowerOfTwo(sb.BlockSize, smallest, Superblock.MaxBlockSize) || sb.BlockLog != BitOperations.Log2(sb.BlockSize))
+            return new Fault("blocksize", $"found {sb.BlockSize} with log {sb.BlockLog}, expected a power of two in {smallest}..65536");
         if (!PowerOfTwo(sb.SectorSize, 512, 32768) || sb.SectorLog != BitOperations.Log2(sb.SectorSize) || sb.SectorSize > sb.BlockSize)
             return new Fault("sectsize", $"found {sb.SectorSize} with log {sb.SectorLog}, expected a power of two in 512..32768, at most a block");
         if (!PowerOfTwo(sb.InodeSize, 256, 2048) || sb.InodeLog != BitOperations.Log2(sb.InodeSize) || sb.InodeSize > sb.BlockSize / 2)
@@ -37,7 +37,7 @@ public static class SuperblockVerifier
         if (sb.DirectoryBlockLog + sb.BlockLog > 16) return new Fault("dirblklog", $"found {sb.DirectoryBlockLog}, directory blocks end at 64 KiB");
         if (sb.InodeMaxPercent > 100) return new Fault("imax_pct", $"found {sb.InodeMaxPercent}, expected 0..100");
         if (sb.Uuid.IsNull) return new Fault("uuid", "is all zero");
-        if (sb.Has(IncompatFeatures.SparseInodes))
+        if (sb.Version == 5 && sb.Has(IncompatFeatures.SparseInodes))
         {
             // A part of a chunk is an inode cluster, which from 32 KiB blocks on is less than a block: then the alignment is 0.
             uint cluster = 8192u * (sb.InodeSize / 256u) / sb.BlockSize;
@@ -63,7 +63,8 @@ public static class SuperblockVerifier
     /// <summary>Holds the feature words against the feature table.</summary>
     public static Verdict Judge(in Superblock sb)
     {
-        if (sb.Version != 5) return new(Support.Refused, $"XFS version {sb.Version} (no checksums); only version 5 is supported");
+        if (sb.Version == 4) return JudgeVersion4(sb);
+        if (sb.Version != 5) return new(Support.Refused, $"XFS version {sb.Version}; only versions 4 and 5 are known");
         if ((sb.VersionBits & FeatureTable.RequiredVersionBits) != FeatureTable.RequiredVersionBits
             || ((Features2)sb.Features2.Value & FeatureTable.RequiredFeatures2) != FeatureTable.RequiredFeatures2)
             return new(Support.Refused, $"version bits 0x{sb.VersionNumber.Value:x} and features2 0x{sb.Features2.Value:x} miss what version 5 requires");
@@ -90,6 +91,18 @@ public static class SuperblockVerifier
         if (sb.RealtimeBlocks != 0 && verdict.Level > Support.Read) verdict = new(Support.Read, "the file system has a realtime device");
         if ((sb.Flags & 1) != 0 && verdict.Level > Support.Read) verdict = new(Support.Read, "the superblock says read-only");
         return verdict;
+    }
+
+    /// <summary>Version 4 can be read where its directories and its log are those that version 5 has.</summary>
+    private static Verdict JudgeVersion4(in Superblock sb)
+    {
+        const Features2 known = Features2.LazyCounters | Features2.Attributes2 | Features2.ProjectId32 | Features2.FileType;
+        if ((sb.VersionBits & VersionBits.DirectoryV2) == 0) return new(Support.Refused, "XFS version 4 with directories of version 1");
+        if ((sb.VersionBits & VersionBits.Shared) != 0) return new(Support.Refused, "feature shared: read-only file systems that several computers had mounted");
+        uint more = (sb.VersionBits & VersionBits.MoreBits) != 0 ? sb.Features2 & ~(uint)known : 0;
+        if (more != 0) return new(Support.Refused, $"XFS version 4 with unknown features2 bits 0x{more:x}");
+        if (sb.InProgress != 0) return new(Support.Refused, "mkfs did not finish (inprogress is set)");
+        return sb.LogStart == 0 ? new(Support.Refused, "external log") : new(Support.Read, "XFS version 4 (no checksums) is only read");
     }
 
     private static bool PowerOfTwo(uint value, uint least, uint most) => BitOperations.IsPow2(value) && value >= least && value <= most;

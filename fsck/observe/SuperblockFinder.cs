@@ -37,6 +37,7 @@ internal static class SuperblockFinder
         }
         bool hasMagic = BinaryPrimitives.ReadUInt32BigEndian(first) == Superblock.MagicNumber;
         Fault? layout = SuperblockVerifier.VerifyLayout(first);
+        if (hasMagic && layout is null && Superblock.At(first).Version == 4) return "XFS version 4 (no checksums) is not checked; only version 5 is";
         int size = layout is null ? Superblock.At(first).SectorSize.Value : 512;
         bool plain = layout is null && Superblock.At(first).Version == 5;
         bool checksum = plain && size <= first.Length && Crc32c.IsValid(first.AsSpan(0, size), Superblock.CrcOffset);

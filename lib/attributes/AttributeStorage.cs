@@ -93,6 +93,15 @@ internal sealed class AttributeStorage(Volume volume, Inode inode) : ForkStorage
             int have = 0;
             for (FileBlock at = remote.Start; have < value.Length; at += 1)
             {
+                if (Geometry.IsVersion4)
+                {
+                    // Blocks without a header.
+                    if (!TryBlock(at, out long device)) throw Corrupt($"its value is not mapped at block {at}");
+                    int plain = Math.Min(value.Length - have, bytes.Length);
+                    volume.Data.Read(device, value.AsSpan(have, plain));
+                    have += plain;
+                    continue;
+                }
                 if (!TryReadValueBlock(at, bytes, out Fault? fault)) throw Corrupt($"its value is not mapped at block {at}");
                 if (fault is Fault found) throw Corrupt($"block {at} of a value: {found}", found.IsChecksum ? Errno.EBADMSG : Errno.EUCLEAN);
                 ref readonly RemoteHeader header = ref RemoteHeader.At((ReadOnlySpan<byte>)bytes);

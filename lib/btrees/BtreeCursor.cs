@@ -67,8 +67,8 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         _home = home;
         _tx = tx;
         _blockSize = home.Geometry.BlockSize;
-        _leaf = BtreeLayout<TKind, TRecord, TKey>.Leaf(_blockSize);
-        _node = BtreeLayout<TKind, TRecord, TKey>.Node(_blockSize);
+        _leaf = BtreeLayout<TKind, TRecord, TKey>.Leaf(_blockSize + home.Geometry.BlockGrowth);
+        _node = BtreeLayout<TKind, TRecord, TKey>.Node(_blockSize + home.Geometry.BlockGrowth);
     }
 
     /// <summary>The record under the cursor.</summary>
@@ -253,7 +253,7 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         int found = _node.LevelOf(block);
         if (found != level) throw Corrupt(buffer, $"level {found}, expected {level}");
         if (_node.Count(block) == 0 && !MayBeEmpty(level)) throw Corrupt(buffer, "numrecs 0 in a block that is not the root");
-        if (TKind.LongPointers && BtreeLayout<TKind, TRecord, TKey>.OwnerOf(block) is ulong owner && owner != _home.Owner)
+        if (TKind.LongPointers && BtreeLayout<TKind, TRecord, TKey>.OwnerOf(block) is ulong owner && owner != _home.Owner && !_home.Geometry.IsVersion4)
             throw Corrupt(buffer, $"owner {owner}, expected {_home.Owner}");
         return buffer;
     }

@@ -29,6 +29,7 @@ internal abstract class ForkStorage(AllocationGroups groups, BlockMap map, Inode
         if (extent.Unwritten || extent.Length < fsBlocks)
             throw inode.Corrupt($"metadata block {at} of the {fork} fork is mapped by {extent}, expected {fsBlocks} written blocks in one run");
         MetadataBuffer buffer = groups.Cache.Read(Geometry.ByteOffset(extent.Start), Bytes, kind);
+        if (Geometry.IsVersion4) return buffer; // its blocks do not say whose they are
         ulong owner = kind switch
         {
             BlockKind.DirectoryData => DirectoryDataHeader.At(buffer.Data).Owner,

@@ -62,6 +62,7 @@ internal static class Directory
         inode = default;
         type = DirectoryFileType.Directory;
         if (name.Length is 0 or > DirectoryName.MaxLength) return false;
+        if (dir.Geometry.IsVersion4) return Version4Directory.TryLookup(dir, name, out inode, out type);
         switch (FormOf(dir))
         {
             case DirectoryForm.Short when name.SequenceEqual("."u8):
@@ -145,6 +146,7 @@ internal static class Directory
     /// <summary>Where ".." points.</summary>
     public static InodeNumber Parent(IDirectoryStorage dir)
     {
+        if (dir.Geometry.IsVersion4) return Version4Directory.TryLookup(dir, ".."u8, out InodeNumber parent, out _) ? parent : throw Missing(dir, ".."u8);
         DirectoryForm form = FormOf(dir);
         if (form == DirectoryForm.Short) return new ShortReader(dir).Parent;
         DirectorySpace space = new(dir.Geometry);
@@ -158,7 +160,7 @@ internal static class Directory
     /// <summary>True if nothing but "." and ".." is in it.</summary>
     public static bool IsEmpty(IDirectoryStorage dir)
     {
-        if (FormOf(dir) == DirectoryForm.Short) return new ShortReader(dir).Count == 0;
+        if (!dir.Geometry.IsVersion4 && FormOf(dir) == DirectoryForm.Short) return new ShortReader(dir).Count == 0;
         bool empty = true;
         List(dir, 0, (name, _, _, _) => empty = IsDots(name));
         return empty;
@@ -171,6 +173,11 @@ internal static class Directory
     /// </summary>
     public static void List(IDirectoryStorage dir, long fromCookie, DirectoryVisitor visit)
     {
+        if (dir.Geometry.IsVersion4)
+        {
+            Version4Directory.List(dir, fromCookie, visit);
+            return;
+        }
         DirectoryForm form = FormOf(dir);
         if (form == DirectoryForm.Short) ShortForm.List(dir, fromCookie, visit);
         else if (form == DirectoryForm.Block) BlockForm.List(dir, fromCookie, visit);

@@ -26,7 +26,7 @@ internal sealed class Inode
         AgInode inAg = g.InodeInAg(number);
         AgBlock cluster = g.ClusterOf(inAg);
         _cluster = g.ByteOffset(g.AgOf(number), cluster);
-        _at = (int)(inAg.Value - g.FirstInode(cluster).Value) * g.InodeSize;
+        _at = (int)(inAg.Value - g.FirstInode(cluster).Value) * g.InodeMemorySize;
     }
 
     /// <summary>Its number.</summary>
@@ -38,13 +38,13 @@ internal sealed class Inode
 
     internal MetadataBuffer Cluster => _cache.Read(_cluster, Geometry.InodeClusterBytes, BlockKind.InodeCluster);
 
-    internal int Slot => _at / Geometry.InodeSize;
+    internal int Slot => _at / Geometry.InodeMemorySize;
 
     /// <summary>All bytes of the inode.</summary>
-    public ReadOnlySpan<byte> Bytes => Cluster.Data.Slice(_at, Geometry.InodeSize);
+    public ReadOnlySpan<byte> Bytes => Cluster.Data.Slice(_at, Geometry.InodeMemorySize);
 
     /// <summary>All bytes of the inode, to change.</summary>
-    public Span<byte> ModifyBytes(Transaction tx) => tx.Modify(Cluster).Slice(_at, Geometry.InodeSize);
+    public Span<byte> ModifyBytes(Transaction tx) => tx.Modify(Cluster).Slice(_at, Geometry.InodeMemorySize);
 
     /// <summary>The fixed part.</summary>
     public ref readonly InodeCore Core => ref InodeCore.At(Bytes);
@@ -138,7 +138,7 @@ internal sealed class InodeStore(MetadataCache cache)
         int slot = inode.Slot;
         if (verified[slot]) return inode;
         // A buffer the log already knows may carry a checksum that is due only at write-back.
-        bool fresh = cluster.CanEvict;
+        bool fresh = cluster.CanEvict && !cache.Geometry.IsVersion4;
         Fault? fault = fresh ? BlockVerifier.VerifyInode(inode.Bytes, cache.Geometry, number)
             : BlockVerifier.VerifyInodeStructure(inode.Bytes, cache.Geometry, number);
         if (fault is Fault found)

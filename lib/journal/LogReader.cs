@@ -23,6 +23,7 @@ public sealed class LogReader
     private readonly LogArea _log;
     private readonly LogPosition _position;
     private readonly Uuid _uuid;
+    private readonly bool _mayLackChecksums;
     private readonly int _largestBuffer;
 
     /// <summary>Prepares to read what lies between tail and head.</summary>
@@ -31,6 +32,7 @@ public sealed class LogReader
         _log = log;
         _position = position;
         _uuid = geometry.Uuid;
+        _mayLackChecksums = geometry.IsVersion4;
         _largestBuffer = LogScan.LargestBuffer(geometry.Superblock);
     }
 
@@ -62,6 +64,8 @@ public sealed class LogReader
         if (header.Format != LogRecordHeader.FormatLinuxLittleEndian)
             throw Corrupt(record.Block, $"format {header.Format}, expected 1: written by a machine of another byte order");
         if (!header.Uuid.IsNull && header.Uuid != _uuid) throw Corrupt(record.Block, $"belongs to file system {header.Uuid}, this one is {_uuid}");
+        // Records were without checksums once.
+        if (_mayLackChecksums && header.Crc == 0) return;
         if (!LogRecordFormat.IsChecksumValid(record.Bytes.Span, record.HeaderBlocks))
             throw new CorruptionException("log record", $"log block {record.Block}",
                 $"crc: found 0x{header.Crc.Value:x8}, the record's checksum is 0x{LogRecordFormat.Checksum(record.Bytes.Span, record.HeaderBlocks):x8}", Errno.EBADMSG);

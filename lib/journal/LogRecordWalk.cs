@@ -41,6 +41,8 @@ internal sealed class LogRecordWalk
         log.Read(from, _head);
         ref readonly LogRecordHeader header = ref LogRecordHeader.At(_head);
         _recordSize = header.RecordSize;
+        // Version 1 has one size, and does not say it.
+        if (header.Version == 1) _recordSize = LogRecordHeader.DefaultRecordSize;
         // Old formatting tools padded the one record of a new log to the log stripe unit and did not raise its h_size.
         if (header.Length > _recordSize && header.Length <= largestBuffer && header.OperationCount == 1) _recordSize = (uint)largestBuffer;
         if (header.RecordSize <= LogRecordHeader.MaxRecordSize) _headerBlocks = LogRecordFormat.HeaderBlocks((int)header.RecordSize.Value);

@@ -33,9 +33,10 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
     {
         Span<byte> block = _scratch.AsSpan(0, format.Length);
         View.Read(format.Offset, block);
-        bool piece = Segments.IsPiece(format.Type, format.Length);
+        // Blocks of version 4 tell neither how new they are nor whether they are whole.
+        bool plain = result.Geometry.IsVersion4, piece = !plain && Segments.IsPiece(format.Type, format.Length);
         // A block this group has already changed has no valid checksum at the moment, and is not newer.
-        if (!piece && !_group.ContainsKey((format.Offset, format.Length)))
+        if (!plain && !piece && !_group.ContainsKey((format.Offset, format.Length)))
         {
             Home home = Judge(block);
             if (home.IsTorn) _torn[(format.Offset, format.Length)] = format.Type;
@@ -53,7 +54,7 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
             bytes.Span.CopyTo(block[offset..]);
             Write(format.Offset + offset, bytes.Span);
         }
-        if (piece || Segments.MayBePiece(format.Type, format.Length)) Segments.Touch(format.Offset, format.Length, format.Type, lsn);
+        if (piece || (!plain && Segments.MayBePiece(format.Type, format.Length))) Segments.Touch(format.Offset, format.Length, format.Type, lsn);
         if (!piece) CompleteLater(format.Offset, format.Length, format.Type);
         // What follows, in this very transaction perhaps, may lie in the groups that a larger superblock adds.
         if (format is { Offset: 0, Type: LogBufferType.Superblock }) Grow(block);
@@ -71,6 +72,7 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
     /// <summary>Remembers to give a changed buffer LSN and checksum when the group ends.</summary>
     public void CompleteLater(long offset, int length, LogBufferType type)
     {
+        if (result.Geometry.IsVersion4) return;
         _group[(offset, length)] = type;
         if (_torn.ContainsKey((offset, length))) _torn[(offset, length)] = type;
     }

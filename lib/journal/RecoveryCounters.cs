@@ -29,17 +29,24 @@ internal static class RecoveryCounters
 
         view.Read(0, sector);
         ref Superblock sb = ref Superblock.At(sector.AsSpan());
-        if (sb.FreeDataBlocks == free && sb.InodeCount == inodes && sb.FreeInodes == freeInodes && Crc32c.IsValid(sector, Superblock.CrcOffset)) return;
+        if (sb.FreeDataBlocks == free && sb.InodeCount == inodes && sb.FreeInodes == freeInodes && (g.IsVersion4 || Crc32c.IsValid(sector, Superblock.CrcOffset))) return;
         sb.FreeDataBlocks = free;
         sb.InodeCount = inodes;
         sb.FreeInodes = freeInodes;
-        Crc32c.Stamp(sector, Superblock.CrcOffset);
+        if (!g.IsVersion4) Crc32c.Stamp(sector, Superblock.CrcOffset);
         view.Write(0, sector);
     }
 
     private static void ReadVerified(BlockKind kind, long offset, Span<byte> sector, RecoveryResult result)
     {
         result.View.Read(offset, sector);
+        if (result.Geometry.IsVersion4)
+        {
+            byte[] disk = sector.ToArray();
+            sector.Clear();
+            if (Version4.Expand(kind, disk, sector, result.Geometry, offset) is Fault old) throw new CorruptionException(kind.Name(), $"byte {offset} after replay of the log", old.ToString());
+            return;
+        }
         if (BlockVerifier.Verify(kind, sector, result.Geometry, offset, result.Position.HeadLsn) is Fault fault)
             throw new CorruptionException(kind.Name(), $"byte {offset} after replay of the log", fault.ToString(),
                 fault.IsChecksum ? Errno.EBADMSG : Errno.EUCLEAN);

@@ -27,6 +27,7 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
     public void Create(LogItem item, CancelTable cancelled)
     {
         ReadOnlySpan<byte> f = item.Format;
+        if (Geometry.IsVersion4) throw Corrupt("ICREATE", "its format", "there is no such item in version 4");
         if (f.Length < CreateSize) throw Corrupt("ICREATE", "its format", $"{f.Length} bytes, expected {CreateSize}");
         uint Field(int at) => BinaryPrimitives.ReadUInt32BigEndian(item.Format[at..]);
         AgNumber ag = new(Field(4));
@@ -79,6 +80,19 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
         if (cancelled.Contains(format.Address, format.Blocks))
         {
             result.Cancelled++;
+            return;
+        }
+        if (Geometry.IsVersion4)
+        {
+            Span<byte> plain = _cluster.AsSpan(0, Geometry.InodeSize);
+            View.Read(format.Offset, plain);
+            if (!RecoveryVersion4.Apply(item, format, plain))
+            {
+                result.Newer++;
+                return;
+            }
+            buffers.Write(format.Offset, plain);
+            result.Inodes++;
             return;
         }
         long start = (long)format.Address * LogRecordFormat.BasicBlock;
@@ -149,7 +163,7 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
     private static ReadOnlySpan<byte> Region(LogItem item, int region, string where) =>
         region < item.RegionCount ? item[region] : throw Corrupt("INODE", where, "a fork is said to be logged and is not");
 
-    private static void SetFork(ReadOnlySpan<byte> logged, Span<byte> fork, bool btree, string where)
+    internal static void SetFork(ReadOnlySpan<byte> logged, Span<byte> fork, bool btree, string where)
     {
         if (btree)
         {
@@ -197,7 +211,7 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
                 if (BinaryPrimitives.ReadUInt32BigEndian(logged) == 0)
                     throw Corrupt("BUF", $"inode cluster at daddr {format.Address}", "a logged next_unlinked is 0");
                 Span<byte> inode = cluster.Slice(start, Geometry.InodeSize);
-                bool whole = Crc32c.IsValid(inode, InodeCore.CrcOffset);
+                bool whole = !Geometry.IsVersion4 && Crc32c.IsValid(inode, InodeCore.CrcOffset);
                 logged.CopyTo(inode[InodeCore.NextUnlinkedOffset..]);
                 // A torn inode keeps its wrong checksum, so that its own item, wherever it comes, is repeated.
                 if (whole) Crc32c.Stamp(inode, InodeCore.CrcOffset);

@@ -36,23 +36,36 @@ internal sealed class MetadataCache
 
     /// <summary>The block at an offset, read and verified on first use.</summary>
     /// <exception cref="CorruptionException">The block is not what it should be.</exception>
+    /// <param name="length">Bytes on the device.</param>
     public MetadataBuffer Read(long offset, int length, BlockKind kind)
     {
+        int size = Geometry.IsVersion4 ? Version4.MemoryLength(kind, Geometry, length) : length;
         lock (_lock)
         {
             if (_buffers.TryGetValue(offset, out MetadataBuffer? known))
             {
                 known.Referenced = true;
                 if (known.IsStale) throw Bad(kind, offset, "the block was freed");
-                if (known.Length != length || !Fits(known.Kind, kind))
+                if (known.Length != size || !Fits(known.Kind, kind))
                     throw Bad(kind, offset, $"the block is in use as {known.Kind.Name()} of {known.Length} bytes, expected {length}");
                 return known;
             }
         }
-        MetadataBuffer buffer = new(offset, length, kind);
+        MetadataBuffer buffer = new(offset, size, kind);
         if (offset < 0 || offset > Geometry.DeviceBytes - length) throw Bad(kind, offset, $"outside the device of {Geometry.DeviceBytes} bytes");
-        _device.Read(offset, buffer.Bytes);
-        if (BlockVerifier.Verify(kind, buffer.Data, Geometry, offset, Head) is Fault fault)
+        Fault? problem;
+        if (Geometry.IsVersion4)
+        {
+            byte[] disk = new byte[length];
+            _device.Read(offset, disk);
+            problem = Version4.Expand(kind, disk, buffer.Bytes, Geometry, offset);
+        }
+        else
+        {
+            _device.Read(offset, buffer.Bytes);
+            problem = BlockVerifier.Verify(kind, buffer.Data, Geometry, offset, Head);
+        }
+        if (problem is Fault fault)
             throw new CorruptionException(kind.Name(), Where(offset), fault.ToString(), fault.IsChecksum ? Errno.EBADMSG : Errno.EUCLEAN);
         lock (_lock)
         {

@@ -212,6 +212,18 @@ internal sealed class NameOperations(Volume volume)
         if (inode.Core.Format == ForkFormat.Local) return inode.Fork(ForkKind.Data)[..size].ToArray();
         byte[] target = new byte[size];
         int have = 0;
+        if (Geometry.IsVersion4)
+        {
+            // Blocks without a header.
+            for (FileBlock at = default; have < size; at += 1)
+            {
+                if (!volume.Map.TryFind(inode, ForkKind.Data, at, out Extent extent) || extent.Offset > at) throw inode.Corrupt($"its target is not mapped at file block {at}");
+                int piece = Math.Min(size - have, Geometry.BlockSize);
+                volume.Data.Read(Geometry.ByteOffset(extent.Start + (at - extent.Offset)), target.AsSpan(have, piece));
+                have += piece;
+            }
+            return target;
+        }
         for (FileBlock at = default; have < size;)
         {
             if (!volume.Map.TryFind(inode, ForkKind.Data, at, out Extent extent) || extent.Offset != at || extent.Length > 4)
