@@ -39,6 +39,7 @@ internal sealed partial class Volume
         try
         {
             RequireWritable();
+            ForgetUsage();
             SettleTimes();
             // Inside, what waits for a checkpoint stays out of reach; so a volume that is nearly full makes one first.
             if (Groups.Busy.Any && Count().FreeBlocks < Geometry.DataBlocks / 4) Journal!.Checkpoint();

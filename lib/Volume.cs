@@ -190,18 +190,30 @@ internal sealed partial class Volume : IDisposable
         lock (Gate) return RunInside(work);
     }
 
-    private T RunInside<T>(Func<Transaction, T> work)
+    /// <summary>Before the first change, and never as part of a group that may leave no trace.</summary>
+    private void ForgetUsage()
     {
-        RequireWritable();
-        if (_usageIsCounted)
+        if (!_usageIsCounted) return;
+        _usageIsCounted = false;
+        try
         {
-            _usageIsCounted = false;
             RunInside(tx =>
             {
                 QuotaCheck.Forget(tx, Geometry);
                 return true;
             });
         }
+        catch
+        {
+            _usageIsCounted = true;
+            throw;
+        }
+    }
+
+    private T RunInside<T>(Func<Transaction, T> work)
+    {
+        RequireWritable();
+        if (_group is null) ForgetUsage();
         for (int attempt = 0; ; attempt++)
         {
             Cache.Trim();

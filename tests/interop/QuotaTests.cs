@@ -57,6 +57,22 @@ public sealed class QuotaTests
     }
 
     [TestMethod]
+    public void AGroupThatIsUndoneDoesNotBringTheCountsBackForWhatFollows()
+    {
+        using TempImage image = Counting();
+        using (FileSystem fs = FileSystem.Open(image.Path, write: true))
+        {
+            Assert.ThrowsExactly<InvalidOperationException>(() => fs.Atomically(_ =>
+            {
+                fs.CreateDirectory("/undone");
+                throw new InvalidOperationException();
+            }));
+            fs.CreateDirectory("/made");
+        }
+        Assert.AreEqual(0, SuperblockOf(image).QuotaFlags & Counted);
+    }
+
+    [TestMethod]
     public void ALogWithQuotaRecordsIsReplayedAsTheKernelDoes()
     {
         using TempImage image = TempImage.MadeByMkfs(Size, "-i", "size=512");
