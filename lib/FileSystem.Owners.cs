@@ -19,25 +19,24 @@ public sealed partial class FileSystem
     {
         if (physical < 0 || length < 1 || physical > Geometry.DeviceBytes - length)
             throw new ArgumentOutOfRangeException(nameof(physical), $"{length} bytes at {physical} are outside the {Geometry.DeviceBytes} of the file system");
-        lock (Volume.Gate)
+        if (!Geometry.HasRmapbt)
         {
-            if (!Geometry.HasRmapbt)
-                return scan ? OwnerQuery.FromInodes(Volume, physical, length, cancellation)
-                    : throw new XfsUnsupportedException("the image has no rmapbt, which tells who owns a block; a scan of all inodes must be asked for");
-            List<BlockOwner> owners = [];
-            long block = Geometry.BlockSize;
-            for (long at = physical / block, end = (physical + length + block - 1) / block; at < end;)
+            if (!scan) throw new XfsUnsupportedException("the image has no rmapbt, which tells who owns a block; a scan of all inodes must be asked for");
+            lock (Volume.Gate) return OwnerQuery.FromInodes(Volume, physical, length, cancellation);
+        }
+        List<BlockOwner> owners = [];
+        long block = Geometry.BlockSize;
+        for (long at = physical / block, end = (physical + length + block - 1) / block; at < end; cancellation.ThrowIfCancellationRequested())
+            lock (Volume.Gate)
             {
+                Volume.Cache.Trim();
                 FsBlock first = Geometry.FsBlockAt(at * block);
                 AllocationGroup group = Volume.Groups.Of(first);
                 uint count = (uint)Math.Min(end - at, group.Length - Geometry.BlockInAg(first).Value);
                 owners.AddRange(OwnerQuery.FromRmapbt(Volume, group, Geometry.BlockInAg(first), count));
                 at += count;
-                cancellation.ThrowIfCancellationRequested();
-                Volume.Cache.Trim();
             }
-            return owners;
-        }
+        return owners;
     }
 
     /// <summary>

@@ -135,7 +135,7 @@ internal sealed partial class LayoutTable(Volume volume)
         layout.KnownSize = (long)view.Open.Inode.Core.FileSize.Value;
         view.ReplaceAll(layout);
         layout.Views.Add(view);
-    });
+    }, adding: true);
 
     /// <summary>A view ends; nobody may look any more.</summary>
     public void Remove(DaxView view)
@@ -164,7 +164,7 @@ internal sealed partial class LayoutTable(Volume volume)
             End(layout, lease);
             throw;
         }
-    });
+    }, adding: true);
 
     /// <summary>A lease ends: late stores are faults from now on.</summary>
     public void Remove(LayoutLease lease) => Change(lease.Open, layout => End(layout, lease));
@@ -213,16 +213,15 @@ internal sealed partial class LayoutTable(Volume volume)
         }
     }
 
-    private void Change(OpenInode open, Action<InodeLayout> change)
+    private void Change(OpenInode open, Action<InodeLayout> change, bool adding = false)
     {
         ulong number = open.Inode.Number.Value;
         lock (_lock)
         {
-            if (!_inodes.TryGetValue(number, out InodeLayout? layout))
-            {
-                if (_closed) return;
-                layout = new InodeLayout(open);
-            }
+            // What was there is gone; nothing new may come.
+            ObjectDisposedException.ThrowIf(_closed && adding, volume);
+            if (_closed) return;
+            if (!_inodes.TryGetValue(number, out InodeLayout? layout)) layout = new InodeLayout(open);
             try
             {
                 change(layout);
