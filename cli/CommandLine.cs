@@ -121,20 +121,30 @@ internal static class CommandLine
 
     private static Command? Build(string verb, Stdio io) => verb switch
     {
+        "allocate" => RangeVerbs.Allocate(io),
         "cat" => CatVerb.Build(io),
         "clone" => CloneVerb.Build(io),
+        "collapse" => RangeVerbs.Collapse(io),
+        "copy-range" => CopyRangeVerb.Build(io),
         "dedupe" => DedupeVerb.Build(io),
         "demo" => Demo.DemoVerb.Build(io),
+        "exchange" => ExchangeVerb.Build(io),
         "get" => GetVerb.Build(io),
         "info" => InfoVerb.Build(io),
+        "insert" => RangeVerbs.Insert(io),
         "ls" => ListVerb.Build(io),
         "manifest" => ManifestVerb.Build(io),
+        "map" => MapVerb.Build(io),
         "mkdir" => MakeDirectoryVerb.Build(io),
         "mv" => MoveVerb.Build(io),
+        "punch" => RangeVerbs.Punch(io),
         "put" => PutVerb.Build(io),
         "rm" => RemoveVerb.Build(io),
         "stat" => StatVerb.Build(io),
+        "truncate" => RangeVerbs.Truncate(io),
+        "unshare" => RangeVerbs.Unshare(io),
         "write" => WriteVerb.Build(io),
+        "zero" => RangeVerbs.Zero(io),
         _ => null,
     };
 
@@ -170,6 +180,17 @@ internal static class CommandLine
           imagefs mv [-n] IMAGE FROM... TO             rename, move
           imagefs clone IMAGE FROM TO                  a copy that shares all blocks
           imagefs dedupe [-n] IMAGE [PATH...]          find equal blocks and share them
+          imagefs copy-range IMAGE FROM TO             copy a range, sharing what can be shared
+          imagefs exchange IMAGE A B                   exchange files, or ranges of them
+
+          imagefs map [--json] IMAGE PATH              where the contents lie, and what is shared
+          imagefs truncate IMAGE PATH --length N       give a file another length
+          imagefs allocate IMAGE PATH [RANGE]          give a range blocks; RANGE is --offset N --length N
+          imagefs punch IMAGE PATH [RANGE]             make it a hole
+          imagefs zero IMAGE PATH [RANGE]              make it read as zeros
+          imagefs unshare IMAGE PATH [RANGE]           copy what it shares
+          imagefs insert IMAGE PATH [RANGE]            put a hole in, what is behind moves up
+          imagefs collapse IMAGE PATH [RANGE]          take it out, what is behind moves down
 
         imagefs VERB -h tells more about one. Exit codes: 0 done, 1 failed, 2 misused; fsck has those of fsck(8).
 

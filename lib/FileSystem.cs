@@ -32,11 +32,15 @@ public sealed partial class FileSystem : IDisposable
         Files = new FileData(volume);
         Remapper = new Remapper(volume, Files);
         AtomicWrites = new AtomicWrites(volume, Files);
+        Space = new SpaceOperations(volume, Files);
+        Exchanger = new Exchanger(volume, Files);
     }
 
     internal Volume Volume { get; }
     internal FileData Files { get; }
     internal Remapper Remapper { get; }
+    internal SpaceOperations Space { get; }
+    internal Exchanger Exchanger { get; }
 
     /// <summary>Opens an image file. A dirty log is replayed: onto the image when opened for writing, into memory otherwise.</summary>
     /// <param name="path">The image.</param>

@@ -73,3 +73,33 @@ internal readonly struct IoPair : IDisposable
         if (!IsOne) _source.ExitIo(IoMode.Update);
     }
 }
+
+/// <summary>The locks of an exchange: nobody else is in either file. By inode number; once if both are one.</summary>
+internal readonly struct IoBoth : IDisposable
+{
+    private readonly OpenInode _one, _other;
+
+    private IoBoth(OpenInode one, OpenInode other)
+    {
+        _one = one;
+        _other = other;
+    }
+
+    /// <summary>Takes both locks. Not while holding <see cref="Volume.Gate"/>.</summary>
+    public static IoBoth Enter(OpenInode one, OpenInode other)
+    {
+        (OpenInode low, OpenInode high) = one.Inode.Number.CompareTo(other.Inode.Number) <= 0 ? (one, other) : (other, one);
+        low.EnterIo(IoMode.Exclusive);
+        if (high != low) high.EnterIo(IoMode.Exclusive);
+        return new(low, high);
+    }
+
+    public void Dispose()
+    {
+        // Shared blocks have changed hands.
+        _one.Extents.ForgetSharing();
+        _other.Extents.ForgetSharing();
+        if (_other != _one) _other.ExitIo(IoMode.Exclusive);
+        _one.ExitIo(IoMode.Exclusive);
+    }
+}

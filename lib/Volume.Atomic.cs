@@ -13,6 +13,7 @@ internal sealed partial class Volume
     private readonly List<OpenInode> _deferred = [];
     private TransactionGroup? _group;
     private volatile bool _ownsAll;
+    private bool _flushAfterGroup;
 
     /// <summary>True while an atomic group runs: nothing that was there before may be overwritten in place, and nothing becomes durable.</summary>
     public bool InGroup => _group is not null;
@@ -31,6 +32,16 @@ internal sealed partial class Volume
         if (_group is not null) throw new XfsBusyException($"an atomic group is running: {why}");
     }
 
+    /// <summary>
+    /// Blocks have changed their place or their file: that must be durable before anybody overwrites them in place. Now, or when
+    /// the running group ends.
+    /// </summary>
+    public void FlushBeforeWrites()
+    {
+        if (InGroup) _flushAfterGroup = true;
+        else Flush();
+    }
+
     /// <summary>Runs work whose transactions all become part of one checkpoint, or leave no trace. Everybody else waits.</summary>
     public void Atomically(Action<TransactionGroup> work)
     {
@@ -43,8 +54,10 @@ internal sealed partial class Volume
             SettleTimes();
             // Inside, what waits for a checkpoint stays out of reach; so a volume that is nearly full makes one first.
             if (Groups.Busy.Any && Count().FreeBlocks < Geometry.DataBlocks / 4) Journal!.Checkpoint();
+            _flushAfterGroup = false;
             RunGroup(_group = new(Cache, Journal!), work);
             FinishDeferred();
+            if (_flushAfterGroup) Journal!.Checkpoint();
         }
         finally
         {

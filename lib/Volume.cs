@@ -252,6 +252,9 @@ internal sealed partial class Volume : IDisposable
         return true;
     });
 
+    /// <summary>Extents whose change is sure to fit one transaction: what each may change in bmbt and rmapbt is less than a KiB of log.</summary>
+    public ulong MostExtentsAtOnce => (ulong)Journal!.TransactionLimit / 1024;
+
     /// <summary>What is known of an inode that is open or has staged blocks; made on first use. Under the gate.</summary>
     public OpenInode Hold(InodeNumber number)
     {

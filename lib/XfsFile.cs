@@ -1,6 +1,4 @@
-using ImageFs.Allocation;
 using ImageFs.Dax;
-using ImageFs.Extents;
 using ImageFs.Format;
 using ImageFs.Inodes;
 
@@ -26,6 +24,7 @@ public sealed partial class XfsFile : IDisposable
     }
 
     private Volume Volume => _fileSystem.Volume;
+    private FileData Files => _fileSystem.Files;
 
     /// <summary>Opened for writing.</summary>
     public bool CanWrite { get; }
@@ -154,70 +153,10 @@ public sealed partial class XfsFile : IDisposable
     public DedupeResult DedupeRange(XfsFile source, long sourceOffset, long offset, long length)
     {
         RequireSameVolume(source);
-        using IoPair both = EnterBoth(() => IoPair.Enter(source.Checked(), Writable(), comparing: true),
+        // Contents and times stay, so a file that was opened for reading will do, as it does for root.
+        using IoPair both = EnterBoth(() => IoPair.Enter(source.Checked(), Checked(), comparing: true),
             LayoutRange.OfLength(source.Checked(), sourceOffset, length), LayoutRange.OfLength(Checked(), offset, length));
         return _fileSystem.Remapper.Dedupe(both, source.Checked(), sourceOffset, Checked(), offset, length);
-    }
-
-    /// <summary>Where the file's bytes lie; holes are left out, parts that are shared are listed apart.</summary>
-    public IReadOnlyList<FileExtent> GetExtents()
-    {
-        using IoHold reading = Enter(IoMode.Read);
-        lock (Volume.Gate)
-        {
-            Inode inode = Checked().Inode;
-            Geometry g = _fileSystem.Geometry;
-            List<FileExtent> extents = [];
-            Volume.Map.Walk(inode, ForkKind.Data, default, extent =>
-            {
-                AllocationGroup group = Volume.Groups.Of(extent.Start);
-                for (Extent rest = extent; rest.Length > 0; rest = BlockMap.Slice(rest, rest.Offset + (ulong)(extents[^1].Length >> g.BlockLog), rest.End))
-                {
-                    uint alike = rest.Length;
-                    bool shared = inode.Core.Has(InodeFlags2.Reflink) && ReferenceCounts.IsShared(group, g.BlockInAg(rest.Start), ref alike);
-                    extents.Add(new FileExtent((long)(rest.Offset.Value << g.BlockLog), (long)alike << g.BlockLog, g.ByteOffset(rest.Start), rest.Unwritten, shared));
-                }
-                return true;
-            });
-            return extents;
-        }
-    }
-
-    /// <summary>The first byte at or behind <paramref name="offset"/> that is data (SEEK_DATA): written, not a hole and not unwritten.</summary>
-    /// <returns>-1 where nothing but holes follow (the kernel's ENXIO).</returns>
-    public long SeekData(long offset) => Seek(offset, data: true);
-
-    /// <summary>The first byte at or behind <paramref name="offset"/> that is a hole (SEEK_HOLE); the file's end is one.</summary>
-    /// <returns>-1 at or behind the end (the kernel's ENXIO).</returns>
-    public long SeekHole(long offset) => Seek(offset, data: false);
-
-    private long Seek(long offset, bool data)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        using IoHold reading = Enter(IoMode.Read);
-        lock (Volume.Gate)
-        {
-            Inode inode = Checked().Inode;
-            long size = (long)inode.Core.FileSize.Value;
-            if (offset >= size) return -1;
-            int log = _fileSystem.Geometry.BlockLog;
-            while (offset < size)
-            {
-                FileBlock block = new((ulong)offset >> log);
-                bool mapped = Volume.Map.TryFind(inode, ForkKind.Data, block, out Extent extent);
-                long start = mapped ? (long)(extent.Offset.Value << log) : long.MaxValue, end = mapped ? (long)(extent.End.Value << log) : long.MaxValue;
-                if (!mapped || start > offset)
-                {
-                    if (!data) return offset;
-                    if (start >= size) return -1;
-                    offset = start;
-                    continue;
-                }
-                if (extent.Unwritten != data) return offset;
-                offset = end;
-            }
-            return data ? -1 : size;
-        }
     }
 
     /// <summary>Makes the file, and everything done before, durable.</summary>

@@ -17,6 +17,9 @@ internal static class Common
 
     public static Option<bool> Flag(string name, string description, params string[] aliases) => new(name, aliases) { Description = description };
 
+    /// <summary>What an option for a number of bytes says; null if it was not given.</summary>
+    public static long? Bytes(ParseResult parsed, Option<string?> option) => parsed.GetValue(option) is string text ? Sizes.Parse(text, option.Name) : null;
+
     /// <summary>Opens for changing; the image is flushed and clean when the result is disposed.</summary>
     public static FileSystem Writable(string image) => FileSystem.Open(image, write: true);
 }

@@ -136,14 +136,12 @@ internal static class CloneVerb
                 fs.Clone(source, target);
                 return 0;
             }
-            long start = Bytes(offset, "--offset") ?? 0, count = Bytes(length, "--length") ?? 0, at = Bytes(toOffset, "--to-offset") ?? start;
+            long start = Common.Bytes(parsed, offset) ?? 0, count = Common.Bytes(parsed, length) ?? 0, at = Common.Bytes(parsed, toOffset) ?? start;
             if (count == 0 && parsed.GetValue(length) is not null) throw new UsageException("--length 0: nothing would be shared");
             using XfsFile original = fs.OpenFile(source);
             using XfsFile copy = fs.Exists(target) ? fs.OpenFile(target, write: true) : fs.CreateFile(target);
             copy.CloneRange(original, start, at, count);
             return 0;
-
-            long? Bytes(Option<string?> option, string what) => parsed.GetValue(option) is string text ? Sizes.Parse(text, what) : null;
         });
         return command;
     }

@@ -76,6 +76,13 @@ internal sealed class CowFork(Volume volume, Inode inode)
         return extent;
     }
 
+    /// <summary>Reserves blocks for writes over a range that are about to follow, in one piece where there is one.</summary>
+    /// <inheritdoc cref="Stage"/>
+    public void Reserve(FileBlock from, FileBlock end, FsBlock near)
+    {
+        if (!TryFind(from, out _)) Allocate(from, end, near);
+    }
+
     private Extent Allocate(FileBlock from, FileBlock end, FsBlock near)
     {
         ref readonly InodeCore core = ref inode.Core;

@@ -30,14 +30,14 @@ internal sealed class FileData(Volume volume)
     private const int ExtentsPerTransaction = 16;
 
     /// <summary>Bytes written to new blocks in one transaction.</summary>
-    private const int WriteUnit = 8 << 20;
+    internal const int WriteUnit = 8 << 20;
 
     private Geometry Geometry => volume.Geometry;
     private BlockMap Map => volume.Map;
     private long BlockSize => Geometry.BlockSize;
 
-    private FileBlock BlockOf(long offset) => new((ulong)offset >> Geometry.BlockLog);
-    private FileBlock BlockUp(long offset) => new(((ulong)offset + (ulong)BlockSize - 1) >> Geometry.BlockLog);
+    internal FileBlock BlockOf(long offset) => new((ulong)offset >> Geometry.BlockLog);
+    internal FileBlock BlockUp(long offset) => new(((ulong)offset + (ulong)BlockSize - 1) >> Geometry.BlockLog);
     /// <summary>File offset of a block; blocks that only a lying inode maps lie at the end of all offsets.</summary>
     internal long Bytes(FileBlock block) => block.Value > (ulong)(long.MaxValue >> Geometry.BlockLog) ? long.MaxValue : (long)(block.Value << Geometry.BlockLog);
 
@@ -261,13 +261,14 @@ internal sealed class FileData(Volume volume)
             data[..most].CopyTo(bytes);
             return volume.Run(tx =>
             {
-                FsBlock goal = GoalFor(inode, block);
-                uint wanted = (uint)Math.Min(end - block, Extent.MaxLength);
-                FsBlock start = SpaceAllocator.Allocate(tx, volume.Groups, goal, 1, wanted, metadata: false, out uint length);
-                Extent extent = new(block, start, length, Unwritten: false);
+                Extent found = HoleFiller.Allocate(tx, volume, inode, GoalFor(inode, block), block, end);
+                Extent extent = BlockMap.Slice(found, block, end) with { Unwritten = false };
                 int piece = (int)Math.Min(most, Bytes(extent.End) - offset);
                 WriteRun(extent, offset, bytes.AsSpan(0, piece), source: null);
+                // What the extent size hint added on either side stays unwritten.
+                if (found.Offset < extent.Offset) Map.Map(tx, inode, ForkKind.Data, BlockMap.Slice(found, found.Offset, extent.Offset));
                 MapNew(tx, inode, extent);
+                if (found.End > extent.End) Map.Map(tx, inode, ForkKind.Data, BlockMap.Slice(found, extent.End, found.End));
                 Touch(tx, inode, offset + piece);
                 return piece;
             });
@@ -281,7 +282,7 @@ internal sealed class FileData(Volume volume)
     /// <summary>Copy-on-write: stage blocks, fill them (edges from the shared ones), remap what was filled.</summary>
     /// <param name="extent">The shared blocks under the write.</param>
     /// <param name="sizeAfter">Size the file gets in the same transaction; null to grow it to the write's end.</param>
-    private int WriteCow(OpenInode file, in Extent extent, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
+    internal int WriteCow(OpenInode file, in Extent extent, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
     {
         Inode inode = file.Inode;
         Extent filled = file.Cow.Stage(extent.Offset, extent.End, extent.Start);
@@ -368,7 +369,7 @@ internal sealed class FileData(Volume volume)
     }
 
     /// <summary>Makes written blocks in a range read as zeros; holes and unwritten blocks do already. The size does not change.</summary>
-    private void ZeroMapped(OpenInode file, long from, long to)
+    internal void ZeroMapped(OpenInode file, long from, long to)
     {
         Inode inode = file.Inode;
         while (from < to)
@@ -401,11 +402,14 @@ internal sealed class FileData(Volume volume)
         Inode inode = file.Inode;
         long size = (long)inode.Core.FileSize.Value;
         if (length < 0) throw new ArgumentOutOfRangeException(nameof(length));
+        if ((inode.Core.Flags & InodeFlags.Append) != 0) throw new XfsException(Errno.EPERM, "the file is append-only");
         if (BlockUp(length).Value > FileBlock.Limit) throw new XfsException(Errno.EFBIG, $"{length} bytes are more than a file can have");
         if (length >= size)
         {
             ZeroMapped(file, size, length);
             volume.Run(tx => SetSize(tx, inode, length));
+            // Truncated to what it is, a file gives up the blocks behind its end.
+            if (length == size) FreeRange(inode, ForkKind.Data, BlockUp(length), new FileBlock(FileBlock.Limit));
             return;
         }
         file.Cow.Cancel(BlockUp(length), new FileBlock(FileBlock.Limit));
@@ -477,27 +481,26 @@ internal sealed class FileData(Volume volume)
         while (Map.TryFind(inode, kind, from, out Extent first) && first.Offset < end)
             volume.Run(tx =>
             {
-                for (int i = 0; i < ExtentsPerTransaction; i++)
-                {
-                    if (!Map.TryFind(inode, kind, from, out Extent next) || next.Offset >= end) return;
-                    next = BlockMap.Slice(next, from, end);
-                    uint most = ReferenceCounts.Adjustable(volume.Groups.Of(next.Start), Geometry.BlockInAg(next.Start), next.Length);
-                    Map.TryUnmap(tx, inode, kind, from, end, out Extent removed, most);
-                    Drop(tx, inode, kind, removed);
-                }
+                for (int i = 0; i < ExtentsPerTransaction && UnmapSome(tx, inode, kind, from, end); i++) { }
             });
     }
 
     /// <summary>Unmaps and drops whatever a file maps in a range, within one transaction.</summary>
     internal void UnmapAll(Transaction tx, Inode inode, FileBlock from, FileBlock end)
     {
-        while (Map.TryFind(inode, ForkKind.Data, from, out Extent next) && next.Offset < end)
-        {
-            next = BlockMap.Slice(next, from, end);
-            uint most = ReferenceCounts.Adjustable(volume.Groups.Of(next.Start), Geometry.BlockInAg(next.Start), next.Length);
-            Map.TryUnmap(tx, inode, ForkKind.Data, from, end, out Extent removed, most);
-            Drop(tx, inode, ForkKind.Data, removed);
-        }
+        while (UnmapSome(tx, inode, ForkKind.Data, from, end)) { }
+    }
+
+    /// <summary>Unmaps and drops the first of what a fork maps in a range, as much as one change of the reference counts allows.</summary>
+    /// <returns>False if nothing was mapped.</returns>
+    internal bool UnmapSome(Transaction tx, Inode inode, ForkKind kind, FileBlock from, FileBlock end)
+    {
+        if (!Map.TryFind(inode, kind, from, out Extent next) || next.Offset >= end) return false;
+        next = BlockMap.Slice(next, from, end);
+        uint most = ReferenceCounts.Adjustable(volume.Groups.Of(next.Start), Geometry.BlockInAg(next.Start), next.Length);
+        Map.TryUnmap(tx, inode, kind, from, end, out Extent removed, most);
+        Drop(tx, inode, kind, removed);
+        return true;
     }
 
     /// <summary>Unmaps one run that lies inside one extent and drops its reference.</summary>

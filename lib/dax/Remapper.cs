@@ -1,3 +1,4 @@
+using System.Buffers;
 using ImageFs.Allocation;
 using ImageFs.Extents;
 using ImageFs.Format;
@@ -13,13 +14,16 @@ public enum DedupeStatus
     Same,
     /// <summary>The bytes differ; nothing changed (EBADE).</summary>
     Differs,
+    /// <summary>This target could not be compared or shared; its errno says why.</summary>
+    Failed,
 }
 
 /// <summary>What a dedupe did.</summary>
 /// <param name="Status">Equal or not.</param>
 /// <param name="BytesCompared">Bytes found equal: what FIDEDUPERANGE reports as bytes_deduped.</param>
 /// <param name="BytesShared">Bytes that share blocks now; a partial last block is compared but not shared unless it ends both files.</param>
-public readonly record struct DedupeResult(DedupeStatus Status, long BytesCompared, long BytesShared);
+/// <param name="Errno">Why it failed, for one target among several; otherwise 0.</param>
+public readonly record struct DedupeResult(DedupeStatus Status, long BytesCompared, long BytesShared, int Errno = 0);
 
 /// <summary>Makes ranges of files share blocks. Clone and dedupe differ in what they check and touch; the remap is one.</summary>
 /// <remarks>Per transaction: unmap the old run, drop its reference, count one more owner for the new one, map it, grow the size.</remarks>
@@ -83,15 +87,15 @@ internal sealed class Remapper(Volume volume, FileData data)
     /// </summary>
     public DedupeResult Dedupe(in IoPair held, OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length)
     {
+        CheckSource(source, sourceOffset, length);
+        if (length == 0 && destinationOffset >= 0) return new(DedupeStatus.Same, 0, 0);
         CheckRange(source, sourceOffset, destination, destinationOffset, length);
         CheckAlignment(sourceOffset, destinationOffset);
         length = Math.Min(length, DedupeLimit);
         long sourceSize = (long)source.Inode.Core.FileSize.Value, size = (long)destination.Inode.Core.FileSize.Value;
-        if (sourceOffset + length > sourceSize) throw Invalid($"the source ends at {sourceSize}");
         if (destinationOffset + length > size) throw Invalid($"the target ends at {size}");
         if (length % BlockSize != 0 && sourceOffset + length != sourceSize) throw Invalid("a length that is no multiple of the block size must end the source");
         CheckOverlap(source, sourceOffset, destination, destinationOffset, length);
-        if (length == 0) return new(DedupeStatus.Same, 0, 0);
         if (!Equal(source, sourceOffset, destination, destinationOffset, length)) return new(DedupeStatus.Differs, 0, 0);
         long shared = length;
         if (length % BlockSize != 0 && destinationOffset + length != size) shared -= length % BlockSize;
@@ -103,6 +107,65 @@ internal sealed class Remapper(Volume volume, FileData data)
             Remap(source, sourceOffset, destination, destinationOffset, shared, growTo: 0, default);
         }
         return new(DedupeStatus.Same, length, shared);
+    }
+
+    /// <summary>Throws unless a range lies in the source of a dedupe.</summary>
+    public static void CheckSource(OpenInode source, long offset, long length)
+    {
+        long size = (long)source.Inode.Core.FileSize.Value;
+        if (offset < 0 || length < 0 || offset > size || length > size - offset) throw Invalid($"{length} bytes at {offset}: the source ends at {size}");
+    }
+
+    /// <summary>
+    /// Copies a range: whole blocks at aligned offsets are shared, everything else is read and written. One call does what one
+    /// of the two can do (copy_file_range).
+    /// </summary>
+    /// <returns>Bytes copied.</returns>
+    public long Copy(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length)
+    {
+        volume.RequireWritable();
+        if ((destination.Inode.Core.Flags & InodeFlags.Immutable) != 0) throw new XfsException(Errno.EPERM, "the destination is immutable");
+        if (length < 0) throw Invalid("a negative length");
+        // As the kernel sees it, a negative offset is one that wraps around.
+        if (sourceOffset < 0 || destinationOffset < 0) throw new XfsException(Errno.EOVERFLOW, "a negative offset");
+        if (destinationOffset >= Geometry.MaxFileSize) throw new XfsException(Errno.EFBIG, "the copy would begin beyond the largest file");
+        long sourceSize = (long)source.Inode.Core.FileSize.Value, size = (long)destination.Inode.Core.FileSize.Value;
+        length = Math.Min(Math.Min(length, Math.Max(0, sourceSize - sourceOffset)), Geometry.MaxFileSize - destinationOffset);
+        CheckOverlap(source, sourceOffset, destination, destinationOffset, length);
+        length = Math.Min(length, XfsFile.MaxCopy);
+        if (length == 0) return 0;
+
+        bool aligned = (sourceOffset | destinationOffset) % BlockSize == 0 && Geometry.HasReflink;
+        bool ends = sourceOffset + length == sourceSize && destinationOffset + length >= size;
+        long whole = !aligned ? 0 : ends ? length : length - length % BlockSize;
+        if (whole > 0)
+        {
+            try
+            {
+                Clone(source, sourceOffset, destination, destinationOffset, whole);
+                return whole;
+            }
+            catch (XfsNoSpaceException)
+            {
+                // No room for the records of another owner; there may be some for the bytes.
+            }
+        }
+        byte[] bytes = ArrayPool<byte>.Shared.Rent((int)Math.Min(length, 1 << 20));
+        try
+        {
+            for (long done = 0; done < length;)
+            {
+                int piece = data.Read(source, sourceOffset + done, bytes.AsSpan(0, (int)Math.Min(bytes.Length, length - done)));
+                if (piece == 0) return done;
+                data.Write(destination, destinationOffset + done, bytes.AsSpan(0, piece));
+                done += piece;
+            }
+            return length;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
     }
 
     private void CheckRange(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length)
@@ -197,7 +260,8 @@ internal sealed class Remapper(Volume volume, FileData data)
 
         if (empty)
         {
-            if (old.Length > 0 && !old.Unwritten) data.Unmap(tx, destination, old);
+            // A hole makes a hole; unwritten blocks need not take those away that are unwritten too.
+            if (old.Length > 0 && (hole || !old.Unwritten)) data.Unmap(tx, destination, old);
             return length;
         }
         extent = extent with { Length = (uint)length };
@@ -218,23 +282,19 @@ internal sealed class Remapper(Volume volume, FileData data)
     private bool Equal(OpenInode a, long aOffset, OpenInode b, long bOffset, long length)
     {
         byte[]? buffers = null;
-        while (length > 0)
+        ulong blocks = BlockUp(length).Value;
+        FileBlock from = BlockOf(aOffset), to = BlockOf(bOffset);
+        IomapPair pair = new(new IomapIterator(volume, a, from, from + blocks, IomapPurpose.Read),
+            new IomapIterator(volume, b, to, to + blocks, IomapPurpose.Read));
+        while (pair.MoveNext())
         {
-            Segment x = a.SegmentAt(BlockOf(aOffset)), y = b.SegmentAt(BlockOf(bOffset));
-            long inX = aOffset - data.Bytes(x.Offset), inY = bOffset - data.Bytes(y.Offset);
-            long piece = Math.Min(length, Math.Min(data.Bytes(x.End) - aOffset, data.Bytes(y.End) - bOffset));
-            if (!(x.IsZero && y.IsZero))
-            {
-                long atX = x.IsZero ? -1 : Geometry.ByteOffset(x.Start) + inX, atY = y.IsZero ? -1 : Geometry.ByteOffset(y.Start) + inY;
-                if (atX != atY)
-                {
-                    piece = Math.Min(piece, CompareUnit);
-                    if (!EqualBytes(atX, atY, (int)piece, ref buffers)) return false;
-                }
-            }
-            aOffset += piece;
-            bOffset += piece;
-            length -= piece;
+            // The last block counts up to the length only.
+            long bytes = Math.Min((long)(pair.One.Length << Geometry.BlockLog), length);
+            length -= bytes;
+            if (pair.AreOne) continue;
+            long x = pair.One.ReadsAsZeros ? -1 : Geometry.ByteOffset(pair.One.Start), y = pair.Other.ReadsAsZeros ? -1 : Geometry.ByteOffset(pair.Other.Start);
+            for (long done = 0; done < bytes; done += CompareUnit)
+                if (!EqualBytes(x < 0 ? x : x + done, y < 0 ? y : y + done, (int)Math.Min(CompareUnit, bytes - done), ref buffers)) return false;
         }
         return true;
     }

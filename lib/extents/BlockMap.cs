@@ -18,7 +18,7 @@ using Cursor = BtreeCursor<BmbtKind, PackedExtent, BigEndian64>;
 /// Always true: extents do not overlap; neighbours that touch in file and device and have the same state are one, up to
 /// <see cref="Extent.MaxLength"/>; a fork is a btree exactly when its extents do not fit as a list.
 /// </remarks>
-internal sealed class BlockMap(AllocationGroups groups)
+internal sealed partial class BlockMap(AllocationGroups groups)
 {
     private Geometry Geometry => groups.Cache.Geometry;
 

@@ -193,4 +193,59 @@ public sealed class VerbTests
         Assert.AreEqual("evil?[2Jname\n", System.Text.Encoding.UTF8.GetString(output.ToArray()));
         Assert.Contains('\u001b', Run("ls", image.Path).Ok(), "a program gets the name as it is");
     }
+
+    [TestMethod]
+    public void RangeVerbsDoToAFileWhatTheySay()
+    {
+        byte[] bytes = Noise(64 << 10);
+        using TempImage image = NewImage("/file", bytes);
+        Run("punch", image.Path, "/file", "--offset", "8k", "--length", "4k").Ok();
+        Run("zero", image.Path, "/file", "--offset", "16k", "--length", "8k").Ok();
+        bytes.AsSpan(8 << 10, 4 << 10).Clear();
+        bytes.AsSpan(16 << 10, 8 << 10).Clear();
+        CollectionAssert.AreEqual(bytes, Run("cat", image.Path, "/file").Bytes);
+        Run("insert", image.Path, "/file", "--offset", "4k", "--length", "4k").Ok();
+        CollectionAssert.AreEqual((byte[])[.. bytes[..4096], .. new byte[4096], .. bytes[4096..]], Run("cat", image.Path, "/file").Bytes);
+        Run("collapse", image.Path, "/file", "--offset", "4k", "--length", "4k").Ok();
+        CollectionAssert.AreEqual(bytes, Run("cat", image.Path, "/file").Bytes);
+        Run("truncate", image.Path, "/file", "--length", "1000").Ok();
+        Run("allocate", image.Path, "/file", "--offset", "1m", "--length", "1m", "--keep-size").Ok();
+        CollectionAssert.AreEqual(bytes[..1000], Run("cat", image.Path, "/file").Bytes);
+        StringAssert.Contains(Run("map", image.Path, "/file").Ok(), "unwritten behind the end");
+        StringAssert.Contains(Run("punch", image.Path, "/file").Error, "--length");
+        Assert.AreEqual(1, Run("collapse", image.Path, "/file", "--length", "100").Code);
+        FsckOf.File(image.Path).MustBeSilent();
+    }
+
+    [TestMethod]
+    public void WriteGoesAnywhereInAFile()
+    {
+        using TempImage image = NewImage("/file", "hello world"u8);
+        RunWith("W"u8.ToArray(), "write", image.Path, "/file", "--offset", "6").Ok();
+        Assert.AreEqual("hello World", Run("cat", image.Path, "/file").Ok());
+        byte[] bytes = Noise(3 << 20);
+        RunWith(bytes, "write", image.Path, "/new", "--offset", "1k").Ok();
+        CollectionAssert.AreEqual((byte[])[.. new byte[1024], .. bytes], Run("cat", image.Path, "/new").Bytes);
+    }
+
+    [TestMethod]
+    public void CopyRangeSharesExchangeSwapsAndMapShowsIt()
+    {
+        byte[] a = Noise(40_000), b = [.. Noise(50_000).Reverse()];
+        using TempImage image = NewImage("/a", a);
+        RunWith(b, "put", image.Path, "-", "/b").Ok();
+        Assert.AreEqual("40000 bytes copied\n", Run("copy-range", image.Path, "/a", "/copy").Ok());
+        Assert.AreEqual("100 bytes copied\n", Run("copy-range", "--offset", "7", "--length", "100", "--to-offset", "0", image.Path, "/a", "/part").Ok());
+        CollectionAssert.AreEqual(a[7..107], Run("cat", image.Path, "/part").Bytes);
+        Run("exchange", "--dry-run", image.Path, "/a", "/b").Ok();
+        Run("exchange", image.Path, "/a", "/b").Ok();
+        CollectionAssert.AreEqual(b, Run("cat", image.Path, "/a").Bytes);
+        CollectionAssert.AreEqual(a, Run("cat", image.Path, "/b").Bytes);
+        Assert.DoesNotContain("shared", Run("map", image.Path, "/a").Ok());
+        using System.Text.Json.JsonDocument map = System.Text.Json.JsonDocument.Parse(Run("map", "--json", image.Path, "/b").Ok());
+        Assert.AreEqual(40960, map.RootElement.EnumerateArray().Where(e => e.GetProperty("shared").GetBoolean()).Sum(e => e.GetProperty("length").GetInt64()));
+        Run("unshare", image.Path, "/b").Ok();
+        Assert.DoesNotContain("shared", Run("map", image.Path, "/b").Ok());
+        FsckOf.File(image.Path).MustBeSilent();
+    }
 }

@@ -86,6 +86,18 @@ internal sealed class FileSystemTree : IWorkTree
 
     public void Atomically(Action work) => _fileSystem.Atomically(_ => work());
 
+    public void Fallocate(string path, FallocateMode mode, long offset, long length)
+    {
+        using XfsFile file = _fileSystem.OpenFile("/" + path, write: true);
+        file.Fallocate(mode, offset, length);
+    }
+
+    public void ExchangeRange(string one, long oneOffset, string other, long otherOffset, long? length)
+    {
+        using XfsFile first = _fileSystem.OpenFile("/" + one, write: true), second = _fileSystem.OpenFile("/" + other, write: true);
+        second.ExchangeRange(first, oneOffset, otherOffset, length ?? 0, length is null ? ExchangeOptions.ToEnd : ExchangeOptions.None);
+    }
+
     public void Open(int handle, string path) => _handles.Add(handle, _fileSystem.OpenFile("/" + path, write: true));
 
     public void Write(int handle, long offset, ReadOnlySpan<byte> data) => _handles[handle].Write(offset, data);

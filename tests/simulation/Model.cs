@@ -265,6 +265,93 @@ internal sealed class Model
         _now = _now.With(to, target with { Blocks = blocks, Size = size });
     }
 
+    /// <summary>Makes a range read as zeros: whole blocks are gone, parts of others are overwritten.</summary>
+    public void Punch(int inode, long offset, long length)
+    {
+        long end = offset + length, first = (offset + BlockSize - 1) / BlockSize, behind = end / BlockSize;
+        ModelFile file = (ModelFile)_now.Nodes[inode];
+        _now = _now.With(inode, file with { Blocks = Without(file.Blocks, first, behind) });
+        end = Math.Min(end, file.Size);
+        if (first > behind)
+            Zero(offset, end);
+        else
+        {
+            Zero(offset, Math.Min(end, first * BlockSize));
+            Zero(behind * BlockSize, end);
+        }
+
+        // Within one block, which is a hole already or gets zeros like any other data.
+        void Zero(long from, long to)
+        {
+            if (from < to && ((ModelFile)_now.Nodes[inode]).Blocks.ContainsKey(from / BlockSize))
+                Write(inode, from, new byte[to - from]);
+        }
+    }
+
+    /// <summary>Blocks that a range shares get copies of their own.</summary>
+    public void Unshare(int inode, long offset, long length)
+    {
+        ModelFile file = (ModelFile)_now.Nodes[inode];
+        ImmutableSortedDictionary<long, ModelBlock> blocks = file.Blocks;
+        foreach ((long index, ModelBlock block) in file.Blocks)
+        {
+            if (block.References == 1 || (index + 1) * BlockSize <= offset || index * BlockSize >= Math.Min(offset + length, file.Size))
+                continue;
+            block.References--;
+            blocks = blocks.SetItem(index, new ModelBlock(Operations + 1, inode, block.Latest) { References = 1 });
+        }
+        _now = _now.With(inode, file with { Blocks = blocks });
+    }
+
+    /// <summary>Puts a hole of whole blocks into a file.</summary>
+    public void Insert(int inode, long offset, long length)
+    {
+        ModelFile file = (ModelFile)_now.Nodes[inode];
+        _now = _now.With(inode, new ModelFile(file.Size + length, Moved(file.Blocks, offset / BlockSize, length / BlockSize)));
+    }
+
+    /// <summary>Takes whole blocks out of a file.</summary>
+    public void Collapse(int inode, long offset, long length)
+    {
+        ModelFile file = (ModelFile)_now.Nodes[inode];
+        ImmutableSortedDictionary<long, ModelBlock> blocks = Without(file.Blocks, offset / BlockSize, (offset + length) / BlockSize);
+        _now = _now.With(inode, new ModelFile(file.Size - length, Moved(blocks, (offset + length) / BlockSize, -length / BlockSize)));
+    }
+
+    private static ImmutableSortedDictionary<long, ModelBlock> Without(ImmutableSortedDictionary<long, ModelBlock> blocks, long first, long behind)
+    {
+        foreach ((long index, ModelBlock block) in blocks.Where(b => b.Key >= first && b.Key < behind).ToArray())
+        {
+            block.References--;
+            blocks = blocks.Remove(index);
+        }
+        return blocks;
+    }
+
+    private static ImmutableSortedDictionary<long, ModelBlock> Moved(ImmutableSortedDictionary<long, ModelBlock> blocks, long from, long by) =>
+        blocks.Select(b => b.Key < from ? b : KeyValuePair.Create(b.Key + by, b.Value)).ToImmutableSortedDictionary();
+
+    /// <summary>Lets two ranges of whole blocks change places; without a length all there is, sizes included.</summary>
+    public void ExchangeRange(int one, long oneOffset, int other, long otherOffset, long? length)
+    {
+        ModelFile first = (ModelFile)_now.Nodes[one], second = (ModelFile)_now.Nodes[other];
+        long bytes = length ?? Math.Max(first.Size - oneOffset, second.Size - otherOffset);
+        long count = (bytes + BlockSize - 1) / BlockSize, from = oneOffset / BlockSize, to = otherOffset / BlockSize;
+        void Place(int inode, ImmutableSortedDictionary<long, ModelBlock> from, long start, long to)
+        {
+            ModelFile file = (ModelFile)_now.Nodes[inode];
+            ImmutableSortedDictionary<long, ModelBlock> blocks = file.Blocks;
+            for (long i = 0; i < count; i++)
+                blocks = from.TryGetValue(start + i, out ModelBlock? block) ? blocks.SetItem(to + i, block) : blocks.Remove(to + i);
+            _now = _now.With(inode, file with { Blocks = blocks });
+        }
+        Place(one, second.Blocks, to, from);
+        Place(other, first.Blocks, from, to);
+        if (length is not null) return;
+        _now = _now.With(one, (ModelFile)_now.Nodes[one] with { Size = second.Size });
+        _now = _now.With(other, (ModelFile)_now.Nodes[other] with { Size = first.Size });
+    }
+
     /// <summary>The bytes of a file, in the state now.</summary>
     public byte[] Read(int inode)
     {

@@ -142,6 +142,43 @@ internal sealed record Dedupe(string From, long FromOffset, string Path, long Of
     }
 }
 
+/// <summary>One of the fallocate family, on a range of a file.</summary>
+internal sealed record Fallocate(string Path, FallocateMode Mode, long Offset, long Length) : WorkOperation
+{
+    // Those that move extents happen as a whole, and are durable when they return; the others are a few extents at a time.
+    private bool Shifts => Mode is FallocateMode.InsertRange or FallocateMode.CollapseRange;
+
+    public override string? Gradual() => Shifts ? null : Path;
+
+    public override bool Flushes() => Shifts;
+
+    public override void Do(IWorkTree tree) => tree.Fallocate(Path, Mode, Offset, Length);
+
+    public override void Do(Model model)
+    {
+        int inode = model.Now.Find(Path);
+        switch (Mode & ~FallocateMode.KeepSize)
+        {
+            case FallocateMode.InsertRange: model.Insert(inode, Offset, Length); return;
+            case FallocateMode.CollapseRange: model.Collapse(inode, Offset, Length); return;
+            case FallocateMode.PunchHole or FallocateMode.ZeroRange: model.Punch(inode, Offset, Length); break;
+            case FallocateMode.UnshareRange: model.Unshare(inode, Offset, Length); break;
+        }
+        if ((Mode & FallocateMode.KeepSize) == 0 && Offset + Length > ((ModelFile)model.Now.Nodes[inode]).Size) model.SetSize(inode, Offset + Length);
+    }
+}
+
+/// <summary>Exchanges ranges of two files, or all there is of them.</summary>
+/// <param name="Length">Null to the ends, sizes included.</param>
+internal sealed record ExchangeRange(string One, long OneOffset, string Other, long OtherOffset, long? Length) : WorkOperation
+{
+    public override bool Flushes() => true;
+
+    public override void Do(IWorkTree tree) => tree.ExchangeRange(One, OneOffset, Other, OtherOffset, Length);
+
+    public override void Do(Model model) => model.ExchangeRange(model.Now.Find(One), OneOffset, model.Now.Find(Other), OtherOffset, Length);
+}
+
 internal sealed record OpenFile(string Path, int Handle) : WorkOperation
 {
     public override void Do(IWorkTree tree) => tree.Open(Handle, Path);
@@ -265,6 +302,8 @@ internal interface IWorkTree : IDisposable
     bool Dedupe(string from, long fromOffset, string path, long offset, long length);
     void AtomicWrite(string path, long offset, ReadOnlySpan<byte> data);
     void Atomically(Action work);
+    void Fallocate(string path, FallocateMode mode, long offset, long length);
+    void ExchangeRange(string one, long oneOffset, string other, long otherOffset, long? length);
     void Open(int handle, string path);
     void Write(int handle, long offset, ReadOnlySpan<byte> data);
     void Close(int handle);

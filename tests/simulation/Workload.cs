@@ -16,6 +16,8 @@ internal sealed class Workload
             ("flush", 3), ("tail", 1)],
         ["sharing"] = [("create", 2), ("write", 3), ("overwrite", 8), ("length", 2), ("clone", 8), ("copy", 3), ("dedupe", 6), ("unlink", 2), ("flush", 2),
             ("tail", 0.5)],
+        ["ranges"] = [("create", 2), ("write", 6), ("overwrite", 5), ("length", 1), ("clone", 5), ("allocate", 2), ("punch", 4), ("zero", 3), ("unshare", 3),
+            ("insert", 3), ("collapse", 3), ("swap", 4), ("unlink", 1), ("flush", 1), ("tail", 0.5)],
         ["names"] = [("create", 8), ("write", 2), ("rename", 8), ("unlink", 6), ("mkdir", 3), ("rmdir", 3), ("symlink", 2), ("link", 3), ("exchange", 2), ("flush", 2),
             ("tail", 0.5)],
         // Directories that outgrow the inode, then the block.
@@ -148,6 +150,13 @@ internal sealed class Workload
             }
             case "dedupe":
                 return MakeDedupe(files, model);
+            case "allocate" or "punch" or "zero" or "unshare" or "insert" or "collapse":
+            {
+                (string path, _, ModelFile file) = Pick(files);
+                return MakeFallocate(kind, path, file.Size);
+            }
+            case "swap":
+                return MakeExchange(files);
             case "open":
                 return model.Handles.Count >= MostHandles ? null : new OpenFile(Pick(files).Path, _nextHandle++);
             case "handle":
@@ -198,6 +207,37 @@ internal sealed class Workload
         }
         _inGroup = false;
         return parts;
+    }
+
+    private Fallocate? MakeFallocate(string kind, string path, long size)
+    {
+        if (kind is "insert" or "collapse")
+        {
+            long blocks = size / _blockSize, at = blocks == 0 ? 0 : _random.NextInt64(blocks), count = 1 + _random.Next(6);
+            return blocks == 0 || size > LargeFile || (kind == "collapse" && (at + count) * _blockSize >= size) ? null
+                : new Fallocate(path, kind == "insert" ? FallocateMode.InsertRange : FallocateMode.CollapseRange, at * _blockSize, count * _blockSize);
+        }
+        FallocateMode keep = _random.Next(2) == 0 ? FallocateMode.KeepSize : 0;
+        return new Fallocate(path, kind switch
+        {
+            "allocate" => keep,
+            "punch" => FallocateMode.PunchHole | FallocateMode.KeepSize,
+            "zero" => FallocateMode.ZeroRange | keep,
+            _ => FallocateMode.UnshareRange | keep,
+        }, Place(_random.NextInt64(size + 1)), Math.Max(1, Place(Length())));
+    }
+
+    private ExchangeRange? MakeExchange(List<(string Path, int Inode, ModelFile File)> files)
+    {
+        (string one, int first, ModelFile a) = Pick(files);
+        (string other, int second, ModelFile b) = Pick(files);
+        if (first != second && _random.Next(2) == 0 && Math.Max(a.Size, b.Size) > 0) return new ExchangeRange(one, 0, other, 0, null);
+        long blocks = Math.Min(a.Size, b.Size) / _blockSize;
+        if (blocks == 0) return null;
+        long count = 1 + _random.NextInt64(Math.Min(blocks, 16));
+        long from = _random.NextInt64(a.Size / _blockSize - count + 1), to = _random.NextInt64(b.Size / _blockSize - count + 1);
+        if (first == second && from < to + count && to < from + count) return null;
+        return new ExchangeRange(one, from * _blockSize, other, to * _blockSize, count * _blockSize);
     }
 
     private Rename? MakeRename(List<(string Path, int Inode, ModelNode Node)> all, List<string> directories)
