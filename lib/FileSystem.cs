@@ -274,6 +274,7 @@ public sealed partial class FileSystem : IDisposable
             {
                 // Depth first without recursion: a hostile tree is as deep as it likes.
                 Stack<(string Path, bool Listed)> stack = new([(path, false)]);
+                HashSet<InodeNumber> seen = [Resolve(path, followLink: false).Number];
                 while (stack.TryPop(out (string Path, bool Listed) at))
                 {
                     if (at.Listed)
@@ -285,8 +286,9 @@ public sealed partial class FileSystem : IDisposable
                     foreach (DirectoryItem item in List(at.Path))
                     {
                         string child = at.Path.TrimEnd('/') + "/" + item.Name;
-                        if (item.Type == DirectoryFileType.Directory) stack.Push((child, false));
-                        else DeleteFile(child);
+                        if (item.Type != DirectoryFileType.Directory) DeleteFile(child);
+                        else if (seen.Add(item.Inode)) stack.Push((child, false));
+                        else throw new CorruptionException("directory", child, $"inode {item.Inode} has another place in the tree already");
                     }
                 }
             }

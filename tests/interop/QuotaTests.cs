@@ -94,8 +94,19 @@ public sealed class QuotaTests
         Assert.AreEqual(usage, Report(image));
     }
 
+    // Made once: starting a kernel takes seconds.
+    private static readonly Lazy<TempImage> s_counting = new(MakeCounting);
+
+    [ClassCleanup]
+    public static void Clean()
+    {
+        if (s_counting.IsValueCreated) s_counting.Value.Dispose();
+    }
+
     /// <summary>An image with quotas of all kinds, counted by the kernel, with files of several owners.</summary>
-    private static TempImage Counting()
+    private static TempImage Counting() => TempImage.CopyOf(s_counting.Value.Path);
+
+    private static TempImage MakeCounting()
     {
         TempImage image = TempImage.MadeByMkfs(Size, "-i", "size=512");
         UmlKernel.Run($"""
