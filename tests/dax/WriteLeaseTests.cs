@@ -369,9 +369,9 @@ public sealed class WriteLeaseTests
 
     [TestMethod]
     [Timeout(120_000, CooperativeCancellation = false)]
-    public void S34_LeasesClonesAndDedupesBothWaysEndAndLeaveLegalContents()
+    public void S34_LeasesClonesDedupesAndExchangesBothWaysEndAndLeaveLegalContents()
     {
-        Console.WriteLine(TestSettings.Replay(nameof(S34_LeasesClonesAndDedupesBothWaysEndAndLeaveLegalContents), TestSettings.Seed));
+        Console.WriteLine(TestSettings.Replay(nameof(S34_LeasesClonesDedupesAndExchangesBothWaysEndAndLeaveLegalContents), TestSettings.Seed));
         const int blocks = 16;
         using World w = OnFile();
         w.Fill("/low", blocks, (byte)'l');
@@ -393,7 +393,7 @@ public sealed class WriteLeaseTests
                 long at = random.Next(blocks - length) * (long)B, target = random.Next(blocks - length) * (long)B;
                 // Who stores into a block while somebody else does gets a mixture: each thread has blocks of its own.
                 long own = (random.Next(2) * 8 + thread) * (long)B;
-                switch (random.Next(4))
+                switch (random.Next(5))
                 {
                     case 0:
                         to.CloneRange(from, at, target, length * B);
@@ -402,6 +402,9 @@ public sealed class WriteLeaseTests
                         to.DedupeRange(from, at, target, length * B);
                         break;
                     case 2:
+                        to.ExchangeRange(from, at, target, length * B);
+                        break;
+                    case 3:
                         to.Write(own, Repeat((byte)('A' + thread), B));
                         break;
                     default:
