@@ -219,6 +219,7 @@ internal sealed partial class Volume : IDisposable
             Cache.Trim();
             Groups.MissedBusy = false;
             Transaction tx = _group?.Begin() ?? new(Cache, Journal!);
+            Groups.Running = tx;
             try
             {
                 T result = work(tx);
@@ -241,6 +242,10 @@ internal sealed partial class Volume : IDisposable
                 if (why is InvariantException) Journal!.ShutDown(why);
                 if (why is XfsException { Errno: Errno.ENOSPC or Errno.EFBIG } shortage) _group?.Fail(shortage);
                 throw;
+            }
+            finally
+            {
+                Groups.Running = null;
             }
         }
     }

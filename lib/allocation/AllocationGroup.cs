@@ -9,6 +9,11 @@ namespace ImageFs.Allocation;
 internal sealed class AllocationGroup
 {
     private readonly AllocationGroups _groups;
+    private MetadataBuffer? _agf, _agi, _agfl;
+    private BtreeCursor<BnobtKind, FreeSpaceRecord, FreeSpaceRecord>? _byStart;
+    private BtreeCursor<CntbtKind, FreeSpaceRecord, FreeSpaceRecord>? _bySize;
+    private BtreeCursor<RmapbtKind, RmapRecord, RmapKey>? _owners;
+    private BtreeCursor<RefcountbtKind, RefcountRecord, BigEndian32>? _counts;
 
     public AllocationGroup(AllocationGroups groups, AgNumber number)
     {
@@ -44,11 +49,24 @@ internal sealed class AllocationGroup
     /// <summary>Blocks that the rmapbt may come to need.</summary>
     public uint RmapReserve { get; }
 
-    private MetadataBuffer Header(int sector, BlockKind kind) => Cache.Read(Geometry.HeaderOffset(Number, sector), Geometry.SectorSize, kind);
+    private MetadataBuffer Header(ref MetadataBuffer? kept, int sector, BlockKind kind) =>
+        Cache.Read(ref kept, Geometry.HeaderOffset(Number, sector), Geometry.SectorSize, kind);
 
-    public MetadataBuffer AgfBuffer => Header(1, BlockKind.Agf);
-    public MetadataBuffer AgiBuffer => Header(2, BlockKind.Agi);
-    public MetadataBuffer AgflBuffer => Header(3, BlockKind.Agfl);
+    public MetadataBuffer AgfBuffer => Header(ref _agf, 1, BlockKind.Agf);
+    public MetadataBuffer AgiBuffer => Header(ref _agi, 2, BlockKind.Agi);
+    public MetadataBuffer AgflBuffer => Header(ref _agfl, 3, BlockKind.Agfl);
+
+    // One cursor of each tree for all changes of a transaction: neighbouring changes are found where the last one was.
+    // None of them is used while another use of it goes on.
+    public BtreeCursor<BnobtKind, FreeSpaceRecord, FreeSpaceRecord> ByStart(Transaction tx) =>
+        BtreeCursor<BnobtKind, FreeSpaceRecord, FreeSpaceRecord>.Keep(ref _byStart, Bnobt, tx);
+    public BtreeCursor<CntbtKind, FreeSpaceRecord, FreeSpaceRecord> BySize(Transaction tx) =>
+        BtreeCursor<CntbtKind, FreeSpaceRecord, FreeSpaceRecord>.Keep(ref _bySize, Cntbt, tx);
+    public BtreeCursor<RmapbtKind, RmapRecord, RmapKey> Owners(Transaction tx) =>
+        BtreeCursor<RmapbtKind, RmapRecord, RmapKey>.Keep(ref _owners, Rmapbt, tx);
+    public BtreeCursor<RefcountbtKind, RefcountRecord, BigEndian32> Counts(Transaction tx) =>
+        BtreeCursor<RefcountbtKind, RefcountRecord, BigEndian32>.Keep(ref _counts, Refcountbt, tx);
+
     public ref readonly Agf Agf => ref Format.Agf.At(AgfBuffer.Data);
     public ref readonly Agi Agi => ref Format.Agi.At(AgiBuffer.Data);
     public ref Agf ModifyAgf(Transaction tx) => ref Format.Agf.At(tx.Modify(AgfBuffer));
@@ -141,6 +159,9 @@ internal sealed class AllocationGroups
 
     /// <summary>The group a block lies in.</summary>
     public AllocationGroup Of(FsBlock block) => this[Cache.Geometry.AgOf(block)];
+
+    /// <summary>The transaction that runs, if one does: who looks something up inside it may use its cursors.</summary>
+    public Transaction? Running { get; set; }
 
     /// <summary>Set when an allocation failed only because free space is still busy: a checkpoint will help.</summary>
     public bool MissedBusy { get; set; }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using ImageFs.Format;
 using ImageFs.Transactions;
 
@@ -7,20 +8,29 @@ namespace ImageFs.Allocation;
 /// Runs freed by transactions that are not durable yet. Promise 3: nobody writes there before, because a power cut would
 /// leave the old owner looking at somebody else's bytes.
 /// </summary>
+/// <remarks>A bit for each block, in chunks that exist only where something is busy: whoever deletes a file of a hundred thousand
+/// pieces asks for every one of them.</remarks>
 internal sealed class BusyExtents
 {
-    private readonly Dictionary<uint, SortedSet<(uint Start, uint End)>> _groups = [];
+    private const int ChunkLog = 12, WordsPerChunk = (1 << ChunkLog) / 64;
+    private readonly Dictionary<uint, ulong[]?[]> _groups = [];
+
+    private long _blocks;
 
     /// <summary>True if anything waits for a checkpoint.</summary>
-    public bool Any => _groups.Count > 0;
+    public bool Any => _blocks > 0;
 
     /// <summary>Adds the runs a committed transaction freed.</summary>
     public void Add(IEnumerable<FreedExtent> freed)
     {
         foreach (FreedExtent one in freed)
         {
-            if (!_groups.TryGetValue(one.Ag.Value, out SortedSet<(uint, uint)>? runs)) _groups[one.Ag.Value] = runs = [];
-            runs.Add((one.Start.Value, one.Start.Value + one.Length));
+            uint end = one.Start.Value + one.Length;
+            int needed = (int)((end - 1) >> ChunkLog) + 1;
+            if (!_groups.TryGetValue(one.Ag.Value, out ulong[]?[]? chunks)) chunks = [];
+            if (chunks.Length < needed) Array.Resize(ref chunks, Math.Max(needed, 2 * chunks.Length));
+            _groups[one.Ag.Value] = chunks;
+            Mark(chunks, one.Start.Value, end, busy: true);
         }
     }
 
@@ -28,51 +38,77 @@ internal sealed class BusyExtents
     public void Remove(IEnumerable<FreedExtent> freed)
     {
         foreach (FreedExtent one in freed)
+            if (_groups.TryGetValue(one.Ag.Value, out ulong[]?[]? chunks)) Mark(chunks, one.Start.Value, one.Start.Value + one.Length, busy: false);
+    }
+
+    private void Mark(ulong[]?[] chunks, uint from, uint end, bool busy)
+    {
+        for (uint block = from; block < end; block++)
         {
-            if (!_groups.TryGetValue(one.Ag.Value, out SortedSet<(uint Start, uint End)>? runs)) continue;
-            runs.Remove((one.Start.Value, one.Start.Value + one.Length));
-            if (runs.Count == 0) _groups.Remove(one.Ag.Value);
+            ulong[] chunk = chunks[block >> ChunkLog] ??= new ulong[WordsPerChunk];
+            ref ulong word = ref chunk[block >> 6 & (WordsPerChunk - 1)];
+            ulong bit = 1UL << (int)(block & 63);
+            if ((word & bit) != 0 == busy) continue;
+            word ^= bit;
+            _blocks += busy ? 1 : -1;
         }
     }
 
     /// <summary>Everything freed so far is durable.</summary>
-    public void Clear() => _groups.Clear();
+    public void Clear()
+    {
+        _groups.Clear();
+        _blocks = 0;
+    }
 
     /// <summary>
-    /// The longest part of a free run that is not busy, neither here nor in the running transaction.
+    /// The longest part of a free run that is not busy, neither here nor in the running transaction, or the first that is long
+    /// enough.
     /// </summary>
-    /// <returns>True if the part is the whole run.</returns>
-    public bool Trim(Transaction tx, AgNumber ag, ref uint start, ref uint length)
+    /// <param name="enough">Blocks beyond which a part need not be better.</param>
+    /// <returns>False if busy blocks were met.</returns>
+    public bool Trim(Transaction tx, AgNumber ag, ref uint start, ref uint length, uint enough = uint.MaxValue)
     {
-        _groups.TryGetValue(ag.Value, out SortedSet<(uint Start, uint End)>? runs);
-        bool any = runs is not null;
-        if (!any)
-            foreach (FreedExtent one in tx.Freed) any |= one.Ag == ag;
-        if (!any) return true;
+        _groups.TryGetValue(ag.Value, out ulong[]?[]? chunks);
+        List<FreedExtent> freed = tx.Freed;
+        if (chunks is null && freed.Count == 0) return true;
 
         uint bestStart = start, bestLength = 0, at = start, end = start + length;
         bool whole = true;
         while (at < end)
         {
-            // The first busy run that ends behind `at`.
-            uint busyStart = uint.MaxValue, busyEnd = uint.MaxValue;
-            if (runs is not null)
-                foreach ((uint s, uint e) in runs.GetViewBetween((0, 0), (end, 0)).Reverse())
-                {
-                    if (e <= at) break;
-                    if (s < busyStart) (busyStart, busyEnd) = (s, e);
-                }
-            foreach (FreedExtent one in tx.Freed)
-                if (one.Ag == ag && one.Start.Value + one.Length > at && one.Start.Value < busyStart)
-                    (busyStart, busyEnd) = (one.Start.Value, one.Start.Value + one.Length);
-            uint clear = Math.Min(end, Math.Max(at, busyStart)) - at;
-            if (clear > bestLength) (bestStart, bestLength) = (at, clear);
-            if (busyStart >= end) break;
+            uint busy = chunks is null ? end : Next(chunks, at, end, set: true), behind = busy;
+            foreach (FreedExtent one in freed)
+                if (one.Ag == ag && one.Start.Value < busy && one.Start.Value + one.Length > at)
+                    (busy, behind) = (Math.Max(at, one.Start.Value), one.Start.Value + one.Length);
+            if (busy - at > bestLength) (bestStart, bestLength) = (at, busy - at);
+            if (busy >= end || bestLength >= enough) break;
             whole = false;
-            at = busyEnd;
+            at = behind > busy ? behind : Next(chunks!, busy, end, set: false);
         }
         start = bestStart;
         length = bestLength;
         return whole;
+    }
+
+    /// <summary>The first block from one on that is busy, or that is not; <paramref name="end"/> if there is none.</summary>
+    private static uint Next(ulong[]?[] chunks, uint at, uint end, bool set)
+    {
+        while (at < end)
+        {
+            ulong[]? chunk = at >> ChunkLog < chunks.Length ? chunks[at >> ChunkLog] : null;
+            if (chunk is null)
+            {
+                if (!set) return at;
+                if (at >> ChunkLog >= chunks.Length) return end;
+                at = Math.Min(end, ((at >> ChunkLog) + 1) << ChunkLog);
+                continue;
+            }
+            ulong word = chunk[at >> 6 & (WordsPerChunk - 1)];
+            word = (set ? word : ~word) >> (int)(at & 63);
+            if (word != 0) return Math.Min(end, at + (uint)BitOperations.TrailingZeroCount(word));
+            at = (at | 63) + 1;
+        }
+        return end;
     }
 }

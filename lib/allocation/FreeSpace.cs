@@ -49,7 +49,7 @@ internal sealed class FreeSpace(AllocationGroup group)
         if (group.Available(metadata) < length || group.Agf.Longest < length) return false;
         FreeList.Fill(tx, group);
         if (group.Available(metadata) < length) return false;
-        BySize cursor = new(group.Cntbt, tx);
+        BySize cursor = group.BySize(tx);
         FreeSpaceRecord best = default;
         uint bestAt = 0, bestDistance = uint.MaxValue;
         int seen = 0;
@@ -74,7 +74,7 @@ internal sealed class FreeSpace(AllocationGroup group)
     /// <summary>Looks at the goal itself, then around it, then for the smallest extent that is big enough, then for the largest.</summary>
     private bool Find(Transaction tx, AgBlock goal, uint least, uint most, out FreeSpaceRecord free, out uint at, out uint count)
     {
-        ByStart byStart = new(group.Bnobt, tx);
+        ByStart byStart = group.ByStart(tx);
         FreeSpaceRecord bestFree = default;
         uint bestAt = 0, bestCount = 0;
         // Keeps the better of two places; true once it cannot get better.
@@ -82,7 +82,7 @@ internal sealed class FreeSpace(AllocationGroup group)
         {
             uint start = candidate.Start, length = candidate.Count;
             if (from > start && from < start + length) { length -= from - start; start = from; }
-            if (!Busy.Trim(tx, group.Number, ref start, ref length)) group.Groups.MissedBusy = true;
+            if (!Busy.Trim(tx, group.Number, ref start, ref length, enough: most)) group.Groups.MissedBusy = true;
             length = Math.Min(length, most);
             if (length < least || length <= bestCount) return false;
             (bestFree, bestAt, bestCount) = (candidate, start, length);
@@ -112,9 +112,12 @@ internal sealed class FreeSpace(AllocationGroup group)
         }
         if (!done)
         {
-            BySize bySize = new(group.Cntbt, tx);
-            bool more = bySize.Seek(Record(0, most), SeekMode.GreaterOrEqual);
-            for (; !done && more; more = bySize.Next()) done = Consider(bySize.Current, 0);
+            BySize bySize = group.BySize(tx);
+            bool more = false;
+            int misses = 0;
+            foreach (bool skip in s_skipThenAll)
+                for (more = !done && bySize.Seek(Record(0, most), SeekMode.GreaterOrEqual); !done && more; more = !done && Onward(bySize, skip, ref misses))
+                    done = Consider(bySize.Current, 0);
             // Nothing holds all of it: the largest extents, as long as they may beat what was found.
             if (!done)
                 for (more = bySize.Seek(Record(uint.MaxValue, most), SeekMode.LessOrEqual); more && bySize.Current.Count > bestCount; more = bySize.Previous())
@@ -127,29 +130,39 @@ internal sealed class FreeSpace(AllocationGroup group)
     /// <summary>Takes up to <paramref name="wanted"/> blocks off the front of a small extent: no tree gains a record by it.</summary>
     internal bool TakeSmallest(Transaction tx, uint wanted, out AgBlock start, out uint length)
     {
-        BySize cursor = new(group.Cntbt, tx);
-        for (bool more = cursor.First(); more; more = cursor.Next())
-        {
-            FreeSpaceRecord free = cursor.Current;
-            uint at = free.Start, count = free.Count;
-            if (!Busy.Trim(tx, group.Number, ref at, ref count)) group.Groups.MissedBusy = true;
-            if (count == 0 || at != free.Start) continue;
-            length = Math.Min(wanted, count);
-            start = new AgBlock(at);
-            Remove(tx, free, at, length);
-            return true;
-        }
+        BySize cursor = group.BySize(tx);
+        int misses = 0;
+        foreach (bool skip in s_skipThenAll)
+            for (bool more = cursor.First(); more; more = Onward(cursor, skip, ref misses))
+            {
+                FreeSpaceRecord free = cursor.Current;
+                uint at = free.Start, count = free.Count;
+                if (!Busy.Trim(tx, group.Number, ref at, ref count, enough: wanted)) group.Groups.MissedBusy = true;
+                if (count == 0 || at != free.Start) continue;
+                length = Math.Min(wanted, count);
+                start = new AgBlock(at);
+                Remove(tx, free, at, length);
+                return true;
+            }
         start = default;
         length = 0;
         return false;
     }
 
+    // After a large deletion thousands of small extents are busy. Rather than to ask each of them, the search goes on among
+    // those twice as large after some; only if that finds nothing are all of them asked.
+    private static readonly bool[] s_skipThenAll = [true, false];
+    private const int Patience = 16;
+
+    private static bool Onward(BySize cursor, bool skip, ref int misses) =>
+        skip && ++misses % Patience == 0 ? cursor.Seek(Record(0, 2 * cursor.Current.Count), SeekMode.GreaterOrEqual) : cursor.Next();
+
     /// <summary>Cuts a run out of a free extent in both trees.</summary>
     private void Remove(Transaction tx, in FreeSpaceRecord free, uint start, uint length)
     {
         uint freeStart = free.Start, freeEnd = freeStart + free.Count, end = start + length;
-        ByStart byStart = new(group.Bnobt, tx);
-        BySize bySize = new(group.Cntbt, tx);
+        ByStart byStart = group.ByStart(tx);
+        BySize bySize = group.BySize(tx);
         if (!bySize.Seek(free, SeekMode.Equal)) throw group.Corrupt("cntbt", $"no record for free blocks {freeStart}..{freeEnd - 1}, which the bnobt has");
         bySize.Delete();
         if (!byStart.Seek(free, SeekMode.Equal) || byStart.Current.Count != free.Count)
@@ -180,8 +193,8 @@ internal sealed class FreeSpace(AllocationGroup group)
     internal void Insert(Transaction tx, AgBlock block, uint length)
     {
         uint start = block.Value, count = length;
-        ByStart byStart = new(group.Bnobt, tx);
-        BySize bySize = new(group.Cntbt, tx);
+        ByStart byStart = group.ByStart(tx);
+        BySize bySize = group.BySize(tx);
         bool hasLeft = byStart.Seek(Record(start, 0), SeekMode.LessOrEqual);
         FreeSpaceRecord left = hasLeft ? byStart.Current : default;
         if (hasLeft && left.Start + left.Count > start) throw group.Corrupt("bnobt", $"freeing blocks {start}..{start + length - 1}, but {left.Start}..{left.Start + left.Count - 1} are free already");

@@ -20,22 +20,25 @@ internal static class ReverseMap
 
     /// <summary>Records an owner of a run.</summary>
     /// <param name="offset">File block of the run's start and <see cref="RmapFlags"/>; 0 for special owners.</param>
-    public static void Add(Transaction tx, AllocationGroup group, AgBlock start, uint length, ulong owner, ulong offset)
+    /// <param name="mayJoinLeft">False if the caller knows that the owner does not have the block before, which continues there.</param>
+    /// <param name="mayJoinRight">False if the caller knows that the owner does not have the block behind.</param>
+    public static void Add(Transaction tx, AllocationGroup group, AgBlock start, uint length, ulong owner, ulong offset,
+        bool mayJoinLeft = true, bool mayJoinRight = true)
     {
         bool ignore = IgnoresOffset(owner, offset);
-        Cursor cursor = new(group.Rmapbt, tx);
+        Cursor cursor = group.Owners(tx);
         uint from = start.Value, end = from + length;
         ulong nextOffset = ignore ? offset : offset + length;
 
-        bool hasRight = cursor.Seek(Key(end, owner, nextOffset), SeekMode.Equal) && cursor.Current.Offset == nextOffset;
+        bool hasRight = mayJoinRight && cursor.Seek(Key(end, owner, nextOffset), SeekMode.Equal) && cursor.Current.Offset == nextOffset;
         RmapRecord right = hasRight ? cursor.Current : default;
         bool IsLeft(in RmapRecord record) =>
             record.Owner == owner && record.Start + record.Count == from && (record.Offset ^ offset) >> 61 == 0
             && (ignore || record.Offset + record.Count == offset);
         RmapRecord left = default;
-        bool hasLeft = from > 0 && cursor.Seek(Key(from, owner, offset), SeekMode.LessOrEqual) && IsLeft(left = cursor.Current);
+        bool hasLeft = mayJoinLeft && from > 0 && cursor.Seek(Key(from, owner, offset), SeekMode.LessOrEqual) && IsLeft(left = cursor.Current);
         // Only a record that ends where the file's block before lies can be the left one: the first block of a file has none.
-        if (!hasLeft && group.Geometry.HasReflink && !ignore && from > 0 && (offset & RmapFlags.OffsetMask) != 0)
+        if (mayJoinLeft && !hasLeft && group.Geometry.HasReflink && !ignore && from > 0 && (offset & RmapFlags.OffsetMask) != 0)
             hasLeft = FindOverlapping(group, from - 1, IsLeft, out left);
 
         if (hasRight)
@@ -59,7 +62,7 @@ internal static class ReverseMap
     public static void Remove(Transaction tx, AllocationGroup group, AgBlock start, uint length, ulong owner, ulong offset)
     {
         bool ignore = IgnoresOffset(owner, offset);
-        Cursor cursor = new(group.Rmapbt, tx);
+        Cursor cursor = group.Owners(tx);
         uint from = start.Value;
         bool Contains(in RmapRecord record) =>
             record.Owner == owner && record.Start <= from && (ulong)record.Start + record.Count >= (ulong)from + length

@@ -86,6 +86,7 @@ internal static class BtreeBulkLoader
             _ => near = home.AllocateBlock(tx, near),
             (offset, block) => block.CopyTo(tx.Modify(tx.Create(offset, block.Length, TKind.Block))),
             fork, slack);
+        home.Version++;
         if (fork is null) home.SetRoot(tx, built.Root, built.Levels);
         else fork.CopyTo(home.ModifyInodeRoot(tx));
         return built;

@@ -27,6 +27,7 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         _leaf.SetRecord(Modify(tx, 0), index, record);
         bool highMoved = TKind.Overlapping && TKind.Compare(TKind.HighKeyOf(record), TKind.HighKeyOf(old)) != 0;
         if (highMoved || (index == 0 && !IsSame(key, TKind.KeyOf(old)))) FixKeys(tx, 0);
+        Changed(inPlace: _settled);
     }
 
     // Byte by byte: keys of free extents carry a length that does not count when they are compared, but is kept in step above.
@@ -44,6 +45,8 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         TKey high = TKind.HighKeyOf(_leaf.Record(leaf, index));
         _leaf.CloseGap(leaf, index);
         int count = _leaf.Count(leaf);
+        // Unless blocks are joined, the way down stays what it was.
+        Changed(inPlace: _settled && count >= _leaf.Minimum && count > 0 && (_levels == 1 || Count(_levels - 1) > 1));
         if (count == 0)
         {
             if (!MayBeEmpty(0)) RemoveEmptyLeaf(tx);

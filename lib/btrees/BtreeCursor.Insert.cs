@@ -27,6 +27,7 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         int count = _leaf.Count(leaf), index = _way[0].Index;
         if (index < count && TKind.Compare(TKind.KeyOf(_leaf.Record(leaf, index)), key) == 0)
             throw Corrupt(0, $"record {index} already has the key of a record to be inserted");
+        _settled = false;
         if (count == _leaf.Capacity) MakeRoom(tx, 0);
 
         index = _way[0].Index;
@@ -35,6 +36,7 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         _leaf.SetRecord(bytes, index, record);
         _valid = true;
         WidenKeys(tx, key, TKind.HighKeyOf(record));
+        Changed(inPlace: true);
     }
 
     /// <summary>Parents learn of a new record: its key if it became the first, its high key if it became the greatest.</summary>
@@ -207,6 +209,7 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         First();
         PushRootDown(Writer());
         _valid = false;
+        Changed(inPlace: false);
     }
 
     /// <summary>The content of a full inode root becomes a block; the root keeps one child.</summary>

@@ -51,13 +51,15 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
     }
 
     private readonly BtreeHome _home;
-    private readonly Transaction? _tx;
+    private Transaction? _tx;
     private readonly int _blockSize;
     private readonly BtreeLayout<TKind, TRecord, TKey> _leaf, _node;
     private BtreeLayout<TKind, TRecord, TKey> _inodeRoot;
     private Way _way;
     private int _levels;
     private bool _valid;
+    private bool _keepsPlace, _settled;
+    private int _version;
 
     /// <summary>A cursor on no record yet.</summary>
     /// <param name="home">The tree.</param>
@@ -69,6 +71,24 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         _blockSize = home.Geometry.BlockSize;
         _leaf = BtreeLayout<TKind, TRecord, TKey>.Leaf(_blockSize + home.Geometry.BlockGrowth);
         _node = BtreeLayout<TKind, TRecord, TKey>.Node(_blockSize + home.Geometry.BlockGrowth);
+    }
+
+    /// <summary>
+    /// A cursor to be used again and again in one transaction. It keeps its place: what lies in the leaf where it was last is
+    /// found without going down from the root, unless somebody else changed the tree since.
+    /// </summary>
+    /// <param name="cursor">Where it is kept; made on first use.</param>
+    public static BtreeCursor<TKind, TRecord, TKey> Keep(ref BtreeCursor<TKind, TRecord, TKey>? cursor, BtreeHome home, Transaction tx)
+    {
+        cursor ??= new(home) { _keepsPlace = true };
+        if (cursor._tx != tx)
+        {
+            // Blocks may have been dropped or restored since.
+            cursor._tx = tx;
+            cursor._settled = false;
+        }
+        cursor._valid = false;
+        return cursor;
     }
 
     /// <summary>The record under the cursor.</summary>
@@ -155,6 +175,8 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         while (level < _levels && _way[level].Index + 1 >= Count(level)) level++;
         if (level == _levels) return _valid = false;
 
+        bool settled = _settled;
+        _settled = false;
         ReadOnlySpan<byte> old = Data(0);
         ulong oldPointer = _way[0].Pointer;
         TKey first = _leaf.FirstKey(old), last = TKind.KeyOf(_leaf.Record(old, count - 1));
@@ -168,6 +190,7 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         TKey here = _leaf.FirstKey(leaf);
         if (TKind.Compare(here, last) <= 0 || TKind.Compare(here, first) <= 0) throw Corrupt(0, "begins at or below the key of the block before it");
         CheckLink(old, oldPointer, leaf, _way[0].Pointer);
+        _settled = settled;
         return _valid = true;
     }
 
@@ -178,6 +201,8 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         while (level < _levels && _way[level].Index == 0) level++;
         if (level == _levels || count == 0) return _valid = false;
 
+        bool settled = _settled;
+        _settled = false;
         ReadOnlySpan<byte> old = Data(0);
         ulong oldPointer = _way[0].Pointer;
         TKey first = _leaf.FirstKey(old);
@@ -192,24 +217,56 @@ internal sealed partial class BtreeCursor<TKind, TRecord, TKey>
         if (TKind.Compare(last, first) >= 0 || TKind.Compare(_leaf.FirstKey(leaf), first) >= 0)
             throw Corrupt(0, "ends at or above the key of the block behind it");
         CheckLink(leaf, _way[0].Pointer, old, oldPointer);
+        _settled = settled;
         return _valid = true;
     }
 
     /// <summary>Goes down to the leaf that has the key or should have it, and to the first record not below it.</summary>
     private void FindPlace(in TKey key)
     {
-        LoadRoot();
-        for (int level = _levels - 1; level > 0; level--)
+        if (!IsHere(key))
         {
-            _way[level].Index = Layout(level).ChildFor(Data(level), key);
-            Descend(level);
+            LoadRoot();
+            for (int level = _levels - 1; level > 0; level--)
+            {
+                _way[level].Index = Layout(level).ChildFor(Data(level), key);
+                Descend(level);
+            }
+            Settle();
         }
+        _valid = false;
         _way[0].Index = _leaf.LowerBound(Data(0), key);
+    }
+
+    /// <summary>True if the leaf the cursor is in is the one for a key, and the way to it is still what it was.</summary>
+    private bool IsHere(in TKey key)
+    {
+        if (!_settled || _version != _home.Version) return false;
+        ReadOnlySpan<byte> leaf = Data(0);
+        int count = _leaf.Count(leaf);
+        if (count == 0 || TKind.Compare(_leaf.FirstKey(leaf), key) > 0) return false;
+        return TKind.Compare(key, TKind.KeyOf(_leaf.Record(leaf, count - 1))) <= 0
+            || !TryKeyBehindLeaf(out TKey behind) || TKind.Compare(key, behind) < 0;
+    }
+
+    /// <summary>The way down is right, as things are now.</summary>
+    private void Settle()
+    {
+        _settled = _keepsPlace;
+        _version = _home.Version;
+    }
+
+    /// <summary>The tree has changed under this cursor, which is where it wants to be.</summary>
+    private void Changed(bool inPlace)
+    {
+        _home.Version++;
+        _version = _home.Version;
+        _settled = _keepsPlace && inPlace;
     }
 
     private void LoadRoot()
     {
-        _valid = false;
+        _valid = _settled = false;
         int most = Math.Min(_home.MaxLevels, BtreeLimits.MaxHeight);
         if (_home.HasInodeRoot)
         {

@@ -16,6 +16,9 @@ internal abstract class BtreeHome(MetadataCache cache)
     /// <summary>Sizes and places.</summary>
     public Geometry Geometry => Cache.Geometry;
 
+    /// <summary>Rises with every change of the tree: a cursor that keeps its place finds out that another one moved things.</summary>
+    public int Version { get; set; }
+
     /// <summary>Levels of the tree, the root included; 1 is a single leaf. For an inode root, blocks below it plus one.</summary>
     public abstract int Levels { get; }
 

@@ -29,8 +29,8 @@ public readonly record struct DedupeResult(DedupeStatus Status, long BytesCompar
 /// <remarks>Per transaction: unmap the old run, drop its reference, count one more owner for the new one, map it, grow the size.</remarks>
 internal sealed class Remapper(Volume volume, FileData data)
 {
-    /// <summary>Runs remapped in one transaction.</summary>
-    private const int RunsPerTransaction = 8;
+    /// <summary>Runs remapped in one transaction, if its changes do not get too large before.</summary>
+    private const int RunsPerTransaction = 512;
     /// <summary>Bytes compared at a time.</summary>
     private const int CompareUnit = 1 << 18;
     /// <summary>FIDEDUPERANGE compares at most that much per call.</summary>
@@ -216,7 +216,7 @@ internal sealed class Remapper(Volume volume, FileData data)
             (from, to) = volume.Run(tx =>
             {
                 FileBlock s = at, d = target;
-                for (int run = 0; run < RunsPerTransaction && s < end; run++)
+                for (int run = 0; run < RunsPerTransaction && s < end && tx.Bytes < volume.Journal!.BatchLimit; run++)
                 {
                     ulong done = RemapRun(tx, source.Inode, s, into, d, end - s);
                     s += done;

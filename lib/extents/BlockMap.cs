@@ -40,7 +40,7 @@ internal sealed partial class BlockMap(AllocationGroups groups)
                 }
                 return false;
             case ForkFormat.Btree:
-                Cursor cursor = new(new BmbtHome(groups, inode, kind));
+                Cursor cursor = CursorOf(inode, kind);
                 if (cursor.Seek(at.Value, SeekMode.LessOrEqual) && (extent = cursor.Current.Unpack()).End > at) return Checked(inode, extent);
                 if (!cursor.Seek(at.Value, SeekMode.GreaterOrEqual)) return false;
                 extent = cursor.Current.Unpack();
@@ -67,7 +67,7 @@ internal sealed partial class BlockMap(AllocationGroups groups)
                 return found && Checked(inode, extent);
             case ForkFormat.Btree:
                 if (limit.Value == 0) return false;
-                Cursor cursor = new(new BmbtHome(groups, inode, kind));
+                Cursor cursor = CursorOf(inode, kind);
                 if (!cursor.Seek(limit.Value - 1, SeekMode.LessOrEqual)) return false;
                 extent = cursor.Current.Unpack();
                 return Checked(inode, extent);
@@ -141,9 +141,9 @@ internal sealed partial class BlockMap(AllocationGroups groups)
     {
         Invariant.Holds(extent.Length is > 0 and <= Extent.MaxLength && extent.End.Value <= FileBlock.Limit, "an extent is 1..2^21-1 blocks below 2^54");
         if (kind == ForkKind.Data) Changing?.Invoke(tx, inode, extent.Offset, extent.End);
-        MapWithoutRmap(tx, inode, kind, extent);
+        (bool left, bool right) = MapWithoutRmap(tx, inode, kind, extent);
         inode.AddBlocks(tx, extent.Length);
-        AddRmap(tx, inode, kind, extent);
+        AddRmap(tx, inode, kind, extent, left, right);
     }
 
     /// <summary>
@@ -171,8 +171,8 @@ internal sealed partial class BlockMap(AllocationGroups groups)
         Cut(tx, inode, ForkKind.Data, part);
         RemoveRmap(tx, inode, ForkKind.Data, part);
         Extent now = part with { Unwritten = unwritten };
-        MapWithoutRmap(tx, inode, ForkKind.Data, now);
-        AddRmap(tx, inode, ForkKind.Data, now);
+        (bool left, bool right) = MapWithoutRmap(tx, inode, ForkKind.Data, now);
+        AddRmap(tx, inode, ForkKind.Data, now, left, right);
     }
 
     /// <summary>The part of an extent inside a range of file blocks.</summary>
@@ -182,26 +182,28 @@ internal sealed partial class BlockMap(AllocationGroups groups)
         return new Extent(start, extent.Start + (start - extent.Offset), (uint)(stop - start), extent.Unwritten);
     }
 
-    private void MapWithoutRmap(Transaction tx, Inode inode, ForkKind kind, Extent extent)
+    /// <returns>Whether blocks of the inode lie right before and right behind, in the file and on the device.</returns>
+    private (bool Left, bool Right) MapWithoutRmap(Transaction tx, Inode inode, ForkKind kind, Extent extent)
     {
         bool hasLeft = TryFindLast(inode, kind, extent.Offset, out Extent left);
         bool hasRight = TryFind(inode, kind, extent.Offset, out Extent right);
         if ((hasLeft && left.End > extent.Offset) || (hasRight && right.Offset < extent.End)) throw inode.Corrupt($"{extent} is to be mapped where something is mapped: the extents are out of order");
-        bool joinLeft = hasLeft && left.End == extent.Offset && Touches(left, extent) && left.Length + extent.Length <= Extent.MaxLength;
-        bool joinRight = hasRight && extent.End == right.Offset && Touches(extent, right)
-            && extent.Length + right.Length + (joinLeft ? left.Length : 0) <= Extent.MaxLength;
+        bool touchesLeft = hasLeft && left.End == extent.Offset && Touches(left, extent), touchesRight = hasRight && extent.End == right.Offset && Touches(extent, right);
+        bool joinLeft = touchesLeft && left.Length + extent.Length <= Extent.MaxLength;
+        bool joinRight = touchesRight && extent.Length + right.Length + (joinLeft ? left.Length : 0) <= Extent.MaxLength;
         if (joinRight)
         {
             extent = extent with { Length = extent.Length + right.Length };
             if (!joinLeft)
             {
                 Replace(tx, inode, kind, right, extent);
-                return;
+                return (touchesLeft, touchesRight);
             }
             Delete(tx, inode, kind, right);
         }
         if (joinLeft) Replace(tx, inode, kind, left, left with { Length = left.Length + extent.Length });
         else Insert(tx, inode, kind, extent);
+        return (touchesLeft, touchesRight);
     }
 
     /// <summary>Blocks touch within a group and have the same state.</summary>
@@ -223,6 +225,31 @@ internal sealed partial class BlockMap(AllocationGroups groups)
         else if (rest.Length > 0) Replace(tx, inode, kind, whole, rest);
         else Delete(tx, inode, kind, whole);
     }
+
+    /// <summary>A cursor of one fork that keeps its place within a transaction.</summary>
+    private sealed class Place(AllocationGroups groups, Inode inode, ForkKind kind)
+    {
+        private readonly BmbtHome _home = new(groups, inode, kind);
+        private Cursor? _cursor;
+
+        public bool IsOf(Inode other, ForkKind otherKind) => other.Number == inode.Number && otherKind == kind;
+        public Cursor For(Transaction tx) => Cursor.Keep(ref _cursor, _home, tx);
+    }
+
+    // Two: a remap goes back and forth between its source and its destination.
+    private Place? _recent, _older;
+
+    private Cursor CursorOf(Inode inode, ForkKind kind, Transaction? tx = null)
+    {
+        tx ??= groups.Running;
+        if (tx is null) return new(new BmbtHome(groups, inode, kind));
+        if (_recent is null || !_recent.IsOf(inode, kind))
+            (_recent, _older) = (_older is not null && _older.IsOf(inode, kind) ? _older : new Place(groups, inode, kind), _recent);
+        return _recent.For(tx);
+    }
+
+    /// <summary>The root of a fork is moved by other hands than a cursor's.</summary>
+    private void ForgetPlaces() => _recent = _older = null;
 
     private ReadOnlySpan<PackedExtent> List(Inode inode, ForkKind kind) =>
         MemoryMarshal.Cast<byte, PackedExtent>(inode.Fork(kind))[..(int)inode.ExtentCount(kind)];
@@ -252,7 +279,7 @@ internal sealed partial class BlockMap(AllocationGroups groups)
             }
             BecomeBtree(tx, inode, kind);
         }
-        new Cursor(new BmbtHome(groups, inode, kind), tx).Insert(new PackedExtent(extent));
+        CursorOf(inode, kind, tx).Insert(new PackedExtent(extent));
         inode.AddExtents(tx, kind, 1);
     }
 
@@ -267,7 +294,7 @@ internal sealed partial class BlockMap(AllocationGroups groups)
             inode.AddExtents(tx, kind, -1);
             return;
         }
-        Cursor cursor = new(new BmbtHome(groups, inode, kind), tx);
+        Cursor cursor = CursorOf(inode, kind, tx);
         if (!cursor.Seek(extent.Offset.Value, SeekMode.Equal)) throw inode.Corrupt($"the bmbt lost file block {extent.Offset}");
         cursor.Delete();
         inode.AddExtents(tx, kind, -1);
@@ -283,7 +310,7 @@ internal sealed partial class BlockMap(AllocationGroups groups)
             MemoryMarshal.Cast<byte, PackedExtent>(inode.ModifyFork(tx, kind))[index] = new PackedExtent(now);
             return;
         }
-        Cursor cursor = new(new BmbtHome(groups, inode, kind), tx);
+        Cursor cursor = CursorOf(inode, kind, tx);
         if (!cursor.Seek(old.Offset.Value, SeekMode.Equal)) throw inode.Corrupt($"the bmbt lost file block {old.Offset}");
         cursor.Update(new PackedExtent(now));
     }
@@ -291,6 +318,7 @@ internal sealed partial class BlockMap(AllocationGroups groups)
     /// <summary>Moves a full list into the first leaf of a bmbt; its root in the inode has one child.</summary>
     private void BecomeBtree(Transaction tx, Inode inode, ForkKind kind)
     {
+        ForgetPlaces();
         BmbtHome home = new(groups, inode, kind);
         ulong pointer = home.AllocateBlock(tx, 0);
         ReadOnlySpan<PackedExtent> list = List(inode, kind);
@@ -318,6 +346,7 @@ internal sealed partial class BlockMap(AllocationGroups groups)
     /// <summary>Moves the few extents that are left back into the inode: a btree that would fit as a list is not legal.</summary>
     private void BecomeList(Transaction tx, Inode inode, ForkKind kind)
     {
+        ForgetPlaces();
         int count = (int)inode.ExtentCount(kind);
         PackedExtent[] list = new PackedExtent[count];
         BmbtHome home = new(groups, inode, kind);
@@ -351,6 +380,7 @@ internal sealed partial class BlockMap(AllocationGroups groups)
             if (inode.ExtentCount(kind) <= (ulong)(bytes / PackedExtent.Size)) return;
             BecomeBtree(tx, inode, kind);
         }
+        ForgetPlaces();
         int from = BmbtInodeRoot.Capacity(inode.Fork(kind).Length), to = BmbtInodeRoot.Capacity(bytes);
         int count = BinaryPrimitives.ReadUInt16BigEndian(inode.Fork(kind)[2..]);
         if (count > from) throw inode.Corrupt($"bmbt root with {count} children, at most {from} fit");
@@ -368,12 +398,13 @@ internal sealed partial class BlockMap(AllocationGroups groups)
     private static ulong RmapOffset(ForkKind kind, in Extent extent) =>
         extent.Offset.Value | (kind == ForkKind.Attribute ? RmapFlags.AttributeFork : 0) | (extent.Unwritten ? RmapFlags.Unwritten : 0);
 
-    private void AddRmap(Transaction tx, Inode inode, ForkKind kind, in Extent extent)
+    // The rmapbt mirrors the fork: only where the fork continues can there be a record to join.
+    private void AddRmap(Transaction tx, Inode inode, ForkKind kind, in Extent extent, bool left = true, bool right = true)
     {
         if (!Geometry.HasRmapbt) return;
         AllocationGroup group = groups.Of(extent.Start);
         FreeList.Fill(tx, group);
-        ReverseMap.Add(tx, group, Geometry.BlockInAg(extent.Start), extent.Length, inode.Number.Value, RmapOffset(kind, extent));
+        ReverseMap.Add(tx, group, Geometry.BlockInAg(extent.Start), extent.Length, inode.Number.Value, RmapOffset(kind, extent), left, right);
     }
 
     private void RemoveRmap(Transaction tx, Inode inode, ForkKind kind, in Extent extent)

@@ -53,7 +53,7 @@ internal static class ReferenceCounts
     {
         if (!group.Geometry.HasReflink) return length;
         uint end = start.Value + length;
-        Cursor cursor = new(group.Refcountbt);
+        Cursor cursor = group.Groups.Running is Transaction tx ? group.Counts(tx) : new(group.Refcountbt);
         int seen = 0;
         for (bool more = cursor.Seek(start.Value, SeekMode.GreaterOrEqual); more && cursor.Current.Start < end; more = cursor.Next())
             if (++seen > RecordLimit) return cursor.Current.Start - start.Value;
@@ -76,7 +76,7 @@ internal static class ReferenceCounts
             unowned!.Add((start, length));
             return;
         }
-        Cursor cursor = new(group.Refcountbt, tx);
+        Cursor cursor = group.Counts(tx);
         List<RefcountRecord> old = [], now = [];
         // Every shared record that overlaps or touches the run. One that begins with it may have a left neighbour that touches too,
         // so the search starts a block before (block 0 holds headers).
@@ -128,7 +128,7 @@ internal static class ReferenceCounts
     public static void AddStagingRecord(Transaction tx, AllocationGroup group, AgBlock start, uint length)
     {
         uint from = start.Value | RefcountRecord.CowFlag, end = from + length;
-        Cursor cursor = new(group.Refcountbt, tx);
+        Cursor cursor = group.Counts(tx);
         List<RefcountRecord> old = [];
         RefcountRecord merged = Record(from, length, 1);
         if (cursor.Seek(from, SeekMode.LessOrEqual) && cursor.Current.Start >= RefcountRecord.CowFlag)
@@ -161,7 +161,7 @@ internal static class ReferenceCounts
     public static void RemoveStagingRecord(Transaction tx, AllocationGroup group, AgBlock start, uint length)
     {
         uint from = start.Value | RefcountRecord.CowFlag, end = from + length;
-        Cursor cursor = new(group.Refcountbt, tx);
+        Cursor cursor = group.Counts(tx);
         if (!cursor.Seek(from, SeekMode.LessOrEqual) || cursor.Current.Start < RefcountRecord.CowFlag || cursor.Current.Start + cursor.Current.Count < end)
             throw group.Corrupt("refcountbt", $"blocks {start}..{start.Value + length - 1} are not staged");
         RefcountRecord record = cursor.Current;

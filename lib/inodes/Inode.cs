@@ -17,6 +17,7 @@ internal sealed class Inode
     private readonly MetadataCache _cache;
     private readonly long _cluster;
     private readonly int _at;
+    private MetadataBuffer? _buffer;
 
     internal Inode(MetadataCache cache, InodeNumber number)
     {
@@ -36,7 +37,7 @@ internal sealed class Inode
 
     internal MetadataCache Cache => _cache;
 
-    internal MetadataBuffer Cluster => _cache.Read(_cluster, Geometry.InodeClusterBytes, BlockKind.InodeCluster);
+    internal MetadataBuffer Cluster => _cache.Read(ref _buffer, _cluster, Geometry.InodeClusterBytes, BlockKind.InodeCluster);
 
     internal int Slot => _at / Geometry.InodeMemorySize;
 

@@ -67,6 +67,9 @@ internal sealed class Journal : ITransactionSink
     /// <inheritdoc/>
     public long TransactionLimit { get; }
 
+    /// <summary>Bytes of buffers after which long operations go on in another transaction.</summary>
+    public long BatchLimit => SoftLimit / 4;
+
     /// <summary>Why the volume is shut down, if it is.</summary>
     public Exception? Failure { get; private set; }
 

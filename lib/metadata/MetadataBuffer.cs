@@ -46,6 +46,9 @@ internal sealed class MetadataBuffer
     /// <summary>Position in the cache's clock; true if looked at since the hand passed.</summary>
     internal bool Referenced = true;
 
+    /// <summary>False once the cache has dropped it: whoever kept it must ask again.</summary>
+    internal volatile bool IsCached;
+
     /// <summary>The running transaction that holds a before-image, if any.</summary>
     internal Transactions.TransactionEntry? Entry;
 

@@ -75,6 +75,17 @@ internal sealed class MetadataCache
         }
     }
 
+    /// <summary>As <see cref="Read(long, int, BlockKind)"/>, for who comes back to the same block again and again and keeps the buffer.</summary>
+    public MetadataBuffer Read(ref MetadataBuffer? kept, long offset, int length, BlockKind kind)
+    {
+        if (kept is { IsCached: true, IsStale: false } known && known.Kind == kind)
+        {
+            known.Referenced = true;
+            return known;
+        }
+        return kept = Read(offset, length, kind);
+    }
+
     /// <summary>A zeroed buffer for a block that becomes metadata now; the device is not read.</summary>
     public MetadataBuffer Create(long offset, int length, BlockKind kind)
     {
@@ -113,6 +124,7 @@ internal sealed class MetadataCache
     private void Add(MetadataBuffer buffer)
     {
         _buffers.Add(buffer.Offset, buffer);
+        buffer.IsCached = true;
         _clock.Add(buffer);
         _bytes += buffer.Length;
     }
@@ -120,6 +132,7 @@ internal sealed class MetadataCache
     private void Drop(MetadataBuffer buffer)
     {
         _buffers.Remove(buffer.Offset);
+        buffer.IsCached = false;
         _bytes -= buffer.Length;
         // The clock forgets it when the hand comes by.
     }

@@ -63,6 +63,9 @@ internal sealed class Transaction : IDisposable
     /// <summary>Sizes and places.</summary>
     public Geometry Geometry => _cache.Geometry;
 
+    /// <summary>Bytes of the buffers touched so far: more than what will be logged.</summary>
+    public long Bytes { get; private set; }
+
     /// <summary>Buffers touched so far.</summary>
     internal IReadOnlyList<TransactionEntry> Entries => _entries;
     /// <summary>Metadata blocks freed without having been read: (byte offset, bytes).</summary>
@@ -248,6 +251,7 @@ internal sealed class Transaction : IDisposable
     {
         entry.Buffer.Entry = entry;
         _entries.Add(entry);
+        Bytes += entry.Buffer.Length;
     }
 
     private static void Release(TransactionEntry entry)

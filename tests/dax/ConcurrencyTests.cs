@@ -1,0 +1,287 @@
+using ImageFs.Dax;
+using ImageFs.Devices;
+using ImageFs.Inodes;
+using ImageFs.Mkfs;
+using ImageFs.Tests.Fixtures;
+
+namespace ImageFs.Tests.Dax;
+
+[TestClass]
+public sealed class ConcurrencyTests
+{
+    private const int B = World.B;
+    private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
+
+    [TestMethod]
+    public void AReaderAndAnOverwriteGoOnWhileAFlushWaitsForTheDevice()
+    {
+        using World w = new();
+        w.Fill("/a", 16, (byte)'a');
+        w.Fs.Dispose();
+        using SlowFlush slow = new(w.Device);
+        using (FileSystem fs = FileSystem.Open(slow, write: true, leaveOpen: true))
+        {
+            using XfsFile file = fs.OpenFile("/a", write: true);
+            byte[] block = new byte[B];
+            file.Write(0, World.Repeat((byte)'b', B));
+            slow.Hold();
+            Task flush = Task.Run(fs.Flush);
+            Assert.IsTrue(slow.Waiting.Wait(s_long), "the flush has reached the device");
+            Task others = Task.Run(() =>
+            {
+                file.Read(0, block);
+                file.Write(B, World.Repeat((byte)'c', B));
+            });
+            Assert.IsTrue(others.Wait(s_long), "neither waits for the flush");
+            Assert.IsFalse(flush.IsCompleted);
+            slow.Release();
+            Assert.IsTrue(flush.Wait(s_long));
+            World.IsAll((byte)'b', block);
+        }
+        w.CheckClean();
+        World.IsAll((byte)'c', w.Read("/a", B, B));
+    }
+
+    [TestMethod]
+    public void S54_TheSourceOfACloneIsReadButNotWrittenMeanwhile()
+    {
+        using World w = World.WithClone();
+        using XfsFile a = w.Fs.OpenFile("/a", write: true), b = w.Fs.OpenFile("/b", write: true);
+        byte[] block = new byte[B];
+        a.Read(0, block);
+        Task write;
+        using (IoPair.Enter(a.Checked(), b.Checked()))
+        {
+            Assert.IsTrue(Task.Run(() => a.Read(0, block)).Wait(s_long), "the source can be read");
+            write = Task.Run(() => a.Write(0, [1]));
+            Assert.IsFalse(write.Wait(50), "but not written");
+            Assert.IsTrue(Task.Run(() => a.Read(B, block)).Wait(s_long), "nor does the one who waits to write keep readers out");
+        }
+        Assert.IsTrue(write.Wait(s_long));
+    }
+
+    [TestMethod]
+    public void ClosingTheVolumeWaitsForWhoeverReads()
+    {
+        World w = World.WithClone();
+        XfsFile a = w.Fs.OpenFile("/a");
+        Task close;
+        using (IoHold.Enter(a.Checked(), IoMode.Read))
+        {
+            close = Task.Run(w.Fs.Dispose);
+            Assert.IsFalse(close.Wait(50));
+        }
+        Assert.IsTrue(close.Wait(s_long));
+        Assert.ThrowsExactly<ObjectDisposedException>(() => a.Read(0, new byte[1]));
+        a.Dispose();
+        w.Dispose();
+    }
+
+    [TestMethod]
+    public void S34_ClonesAndDedupesInBothDirectionsNeverLockUpAndNeverMixContents()
+    {
+        const int blocks = 24;
+        using World w = new();
+        w.Fill("/low", blocks, 1);
+        w.Fill("/high", blocks, 2);
+        w.Fill("/spare", blocks, 3);
+        Together(8, TestSettings.Seed, (thread, random) =>
+        {
+            using XfsFile low = w.Fs.OpenFile("/low", write: true), high = w.Fs.OpenFile("/high", write: true), spare = w.Fs.OpenFile("/spare", write: true);
+            XfsFile[] files = [low, high, spare];
+            byte[] bytes = new byte[blocks * B];
+            for (int i = 0; i < 60 * TestSettings.Sweep; i++)
+            {
+                XfsFile from = files[random.Next(3)], to = files[random.Next(3)];
+                if (from != to && random.Next(3) > 0)
+                {
+                    if (random.Next(2) == 0) to.CloneRange(from, 0, 0, 0);
+                    else to.DedupeRange(from, 0, 0, blocks * B);
+                }
+                else if (random.Next(8) == 0) w.Fs.Flush();
+                // A call sees every other call whole: all of a file is of one byte, though nobody knows which.
+                Assert.AreEqual(bytes.Length, from.Read(0, bytes));
+                Assert.IsTrue(bytes[0] is 1 or 2 or 3, $"found {bytes[0]}");
+                World.IsAll(bytes[0], bytes);
+            }
+        });
+    }
+
+    [TestMethod]
+    public void S59_DedupeLosesNoWriteThatGoesOnBesideIt()
+    {
+        const int blocks = 16;
+        using World w = new();
+        w.Fill("/a", blocks, 7);
+        w.Fill("/b", blocks, 7);
+        using XfsFile a = w.Fs.OpenFile("/a"), b = w.Fs.OpenFile("/b", write: true);
+        int same = 0, differs = 0;
+        using CancellationTokenSource done = new();
+        Task writer = Task.Run(() =>
+        {
+            Random random = new(TestSettings.Seed);
+            byte[] found = new byte[1];
+            for (int i = 0; i < 1500 * TestSettings.Sweep; i++)
+            {
+                long at = random.Next(blocks) * B + random.Next(B);
+                byte value = (byte)(random.Next(4) == 0 ? 9 : 7);
+                b.Write(at, [value]);
+                b.Read(at, found);
+                Assert.AreEqual(value, found[0], $"step {i}: the byte at {at} was just written. {TestSettings.Replay(nameof(S59_DedupeLosesNoWriteThatGoesOnBesideIt), TestSettings.Seed)}");
+                b.Write(at, [7]);
+            }
+            done.Cancel();
+        });
+        while (!done.IsCancellationRequested && !writer.IsCompleted)
+            if (b.DedupeRange(a, 0, 0, blocks * B).Status == DedupeStatus.Same) same++;
+            else differs++;
+        writer.GetAwaiter().GetResult();
+        World.IsAll(7, w.Read("/a"));
+        World.IsAll(7, w.Read("/b"));
+        Assert.IsTrue(same > 0, $"{same} times equal, {differs} times not");
+    }
+
+    /// <summary>
+    /// Threads work in the same files, each in blocks of its own, so that every read has one right answer although the layouts
+    /// change under everybody's hands: overwrites, copy-on-write, clones and dedupes of blocks, clones of whole files, flushes.
+    /// </summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void S100_ManyThreadsInTheSameFilesEachFindWhatTheyWrote(bool mapped)
+    {
+        const int files = 4, threads = 4, blocks = 256;
+        using TempImage image = TempImage.Empty(300L << 20);
+        byte[][] model = new byte[files][];
+        using (BlockDevice device = mapped ? MappedDevice.Open(image.Path, DeviceAccess.Write) : FileDevice.Open(image.Path, DeviceAccess.Write))
+        {
+            ImageFs.Mkfs.Mkfs.Format(device, MkfsOptions.Parse([]));
+            using FileSystem fs = FileSystem.Open(device, write: true, leaveOpen: true);
+            for (int f = 0; f < files; f++)
+            {
+                model[f] = new byte[blocks * B];
+                new Random(f).NextBytes(model[f]);
+                using XfsFile file = fs.CreateFile($"/f{f}");
+                file.Write(0, model[f]);
+            }
+            using CancellationTokenSource done = new();
+            Task neutral = Task.Run(() => ChangeNothing(fs, done.Token));
+            try
+            {
+                Together(threads, TestSettings.Seed, (thread, random) => Work(fs, model, thread, threads, blocks, random));
+            }
+            finally
+            {
+                done.Cancel();
+                neutral.Wait();
+            }
+            Compare(fs, model);
+        }
+        using (BlockDevice device = FileDevice.Open(image.Path, DeviceAccess.Read))
+        {
+            OurFsck.AssertClean(device);
+            using FileSystem fs = FileSystem.Open(device, leaveOpen: true);
+            Compare(fs, model);
+        }
+        XfsRepair.CheckClean(image.Path);
+    }
+
+    private static void Work(FileSystem fs, byte[][] model, int thread, int threads, int blocks, Random random)
+    {
+        XfsFile[] files = [.. model.Select((_, f) => fs.OpenFile($"/f{f}", write: true))];
+        byte[] bytes = new byte[B];
+        for (int step = 0; step < 1200 * TestSettings.Sweep; step++)
+        {
+            int f = random.Next(files.Length), other = random.Next(files.Length);
+            int at = Own(), from = Own();
+            Span<byte> mine = model[f].AsSpan(at * B, B), source = model[other].AsSpan(from * B, B);
+            switch (random.Next(10))
+            {
+                case < 4:
+                    int start = random.Next(B), length = 1 + random.Next(B - start);
+                    if (random.Next(2) == 0) (start, length) = (0, B);
+                    random.NextBytes(bytes.AsSpan(0, length));
+                    files[f].Write((long)at * B + start, bytes.AsSpan(0, length));
+                    bytes.AsSpan(0, length).CopyTo(mine[start..]);
+                    break;
+                case < 6 when f != other || at != from:
+                    files[f].CloneRange(files[other], (long)from * B, (long)at * B, B);
+                    source.CopyTo(mine);
+                    break;
+                case < 7 when f != other || at != from:
+                    bool equal = mine.SequenceEqual(source);
+                    Assert.AreEqual(equal, files[f].DedupeRange(files[other], (long)from * B, (long)at * B, B).Status == DedupeStatus.Same);
+                    break;
+                default:
+                    Assert.AreEqual(B, files[f].Read((long)at * B, bytes));
+                    if (!bytes.AsSpan().SequenceEqual(mine))
+                        Assert.Fail($"thread {thread}, step {step}: block {at} of file {f}. {TestSettings.Replay(nameof(S100_ManyThreadsInTheSameFilesEachFindWhatTheyWrote), TestSettings.Seed)}");
+                    break;
+            }
+        }
+        foreach (XfsFile file in files) file.Dispose();
+
+        int Own() => random.Next(blocks / threads) * threads + thread;
+    }
+
+    /// <summary>What changes layouts, and no file's contents.</summary>
+    private static void ChangeNothing(FileSystem fs, CancellationToken until)
+    {
+        for (int i = 0; !until.IsCancellationRequested; i++)
+        {
+            string clone = $"/clone{i}";
+            fs.Clone($"/f{i % 4}", clone);
+            using (XfsFile file = fs.OpenFile(clone, write: true))
+            {
+                file.Write(i % 200 * (long)B, World.Repeat(1, 3 * B));
+                _ = file.GetExtents();
+                file.SetLength(B * (long)(i % 256));
+            }
+            if (i % 3 == 0) fs.Flush();
+            _ = fs.GetEntry($"/f{i % 4}");
+            fs.DeleteFile(clone);
+        }
+    }
+
+    private static void Compare(FileSystem fs, byte[][] model)
+    {
+        for (int f = 0; f < model.Length; f++)
+        {
+            using XfsFile file = fs.OpenFile($"/f{f}");
+            byte[] found = file.ReadAll();
+            int at = found.AsSpan().CommonPrefixLength(model[f]);
+            Assert.AreEqual(model[f].Length, at, $"file {f} differs at byte {at}");
+        }
+    }
+
+    private static void Together(int count, int seed, Action<int, Random> work)
+    {
+        Task[] tasks = [.. Enumerable.Range(0, count).Select(thread => Task.Factory.StartNew(
+            () => work(thread, new Random(unchecked(seed * 31 + thread))), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+        Assert.IsTrue(Task.WaitAll(tasks, TimeSpan.FromMinutes(4)), "nobody waits for ever");
+    }
+
+    /// <summary>A device whose flush can be made to wait.</summary>
+    private sealed class SlowFlush(BlockDevice below) : BlockDevice
+    {
+        private readonly ManualResetEventSlim _go = new(true);
+
+        public ManualResetEventSlim Waiting { get; } = new(false);
+
+        public void Hold() => _go.Reset();
+
+        public void Release() => _go.Set();
+
+        public override long Length => below.Length;
+        public override bool CanWrite => true;
+        public override void Read(long offset, Span<byte> destination) => below.Read(offset, destination);
+        public override void Write(long offset, ReadOnlySpan<byte> source) => below.Write(offset, source);
+
+        public override void Flush()
+        {
+            if (!_go.IsSet) Waiting.Set();
+            _go.Wait();
+            below.Flush();
+        }
+    }
+}
