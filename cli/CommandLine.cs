@@ -192,6 +192,7 @@ internal static class CommandLine
           imagefs insert IMAGE PATH [RANGE]            put a hole in, what is behind moves up
           imagefs collapse IMAGE PATH [RANGE]          take it out, what is behind moves down
 
+        ls, stat, manifest, cat and get take --as-repaired: a damaged image as fsck -y would leave it.
         imagefs VERB -h tells more about one. Exit codes: 0 done, 1 failed, 2 misused; fsck has those of fsck(8).
 
         """;

@@ -154,7 +154,7 @@ internal sealed partial class Volume : IDisposable
         }
         else IntentFinisher.FinishInMemory(recovery);
         Volume volume = new(device, ownsDevice, geometry, recovery, write, write ? "" : verdict.Reason, access);
-        if (write) volume.FinishRecovery();
+        if (write) volume.FreeLeftovers(unlinked: !recovery.WasClean);
         return volume;
     }
 
@@ -355,14 +355,15 @@ internal sealed partial class Volume : IDisposable
     /// Frees blocks whose copy-on-write never ended, and after a replay inodes that lost their last name. A clean log is no
     /// sign that nothing is staged: an image copied while its file system was frozen has one.
     /// </summary>
-    private void FinishRecovery()
+    /// <param name="unlinked">Inodes too.</param>
+    internal void FreeLeftovers(bool unlinked)
     {
         FileData data = new(this);
         for (uint ag = 0; ag < Geometry.AgCount; ag++)
         {
             AllocationGroup group = Groups[new AgNumber(ag)];
             uint most = group.Agi.Count;
-            for (uint done = 0; !Recovery.WasClean && Unlinked.First(group) is Inode inode; done++)
+            for (uint done = 0; unlinked && Unlinked.First(group) is Inode inode; done++)
             {
                 if (done > most) throw group.Corrupt("AGI", "the unlinked lists do not end");
                 if (inode.Core.Mode == 0 || inode.Core.LinkCount != 0)

@@ -7,11 +7,12 @@ internal static class CatVerb
     public static Command Build(Stdio io)
     {
         Argument<string> image = Common.Image();
+        Option<bool> repaired = Common.AsRepaired();
         Argument<string[]> paths = Common.Several("PATH", "regular files in the image");
-        Command command = new("cat", "Writes the contents of files to standard output.") { image, paths };
+        Command command = new("cat", "Writes the contents of files to standard output.") { repaired, image, paths };
         command.SetAction(parsed =>
         {
-            using FileSystem fs = FileSystem.Open(parsed.GetRequiredValue(image));
+            using FileSystem fs = Common.Readable(parsed.GetRequiredValue(image), parsed.GetValue(repaired));
             foreach (string path in parsed.GetRequiredValue(paths)) Write(fs, path, io.Output);
             return 0;
         });

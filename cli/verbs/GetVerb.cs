@@ -8,6 +8,7 @@ internal static class GetVerb
     public static Command Build(Stdio io)
     {
         Argument<string> image = Common.Image();
+        Option<bool> repaired = Common.AsRepaired();
         Argument<string[]> what = new("PATH... HOSTDEST")
         {
             Description = "files and trees in the image, then where they go on the host: into HOSTDEST if that is a folder, else under that name; - is standard output",
@@ -16,13 +17,13 @@ internal static class GetVerb
         Option<bool> verbose = Common.Flag("-v", "say what was copied", "--verbose");
         Command command = new("get", "Copies files and whole trees out of the image, with holes, modes, times, extended attributes, symlinks and hard links; owners if run by root.")
         {
-            verbose, image, what,
+            verbose, repaired, image, what,
         };
         command.SetAction(parsed =>
         {
             string[] paths = parsed.GetRequiredValue(what);
             string destination = paths[^1];
-            using FileSystem fs = FileSystem.Open(parsed.GetRequiredValue(image));
+            using FileSystem fs = Common.Readable(parsed.GetRequiredValue(image), parsed.GetValue(repaired));
             if (destination == "-")
             {
                 foreach (string path in paths[..^1]) CatVerb.Write(fs, path, io.Output);

@@ -9,14 +9,15 @@ internal static class ListVerb
     public static Command Build(Stdio io)
     {
         Argument<string> image = Common.Image();
+        Option<bool> repaired = Common.AsRepaired();
         Argument<string[]> paths = new("PATH") { Description = "files and directories in the image, / unless given", Arity = ArgumentArity.ZeroOrMore };
         Option<bool> details = Common.Flag("-l", "mode, links, owner, group, size, time of the last change (UTC)");
         Option<bool> recursive = Common.Flag("-R", "the whole tree", "--recursive");
         Option<bool> inodes = Common.Flag("-i", "inode numbers");
-        Command command = new("ls", "Lists directories.") { details, recursive, inodes, image, paths };
+        Command command = new("ls", "Lists directories.") { details, recursive, inodes, repaired, image, paths };
         command.SetAction(parsed =>
         {
-            using FileSystem fs = FileSystem.Open(parsed.GetRequiredValue(image));
+            using FileSystem fs = Common.Readable(parsed.GetRequiredValue(image), parsed.GetValue(repaired));
             Lister lister = new(fs, io, parsed.GetValue(details), parsed.GetValue(inodes));
             string[] wanted = parsed.GetValue(paths) is { Length: > 0 } some ? some : ["/"];
             bool recurse = parsed.GetValue(recursive);

@@ -12,15 +12,16 @@ internal static class ManifestVerb
     public static Command Build(Stdio io)
     {
         Argument<string> image = Common.Image();
+        Option<bool> repaired = Common.AsRepaired();
         Command command = new("manifest",
             "Writes one JSON object a line for every path: path (bytes as latin-1, the root is empty), ino, type, mode, uid, gid, nlink, size, " +
             "mtime (nanoseconds since 1970), rdev, target, xattrs (name to SHA-256), sha256. A dirty image is shown as it is after a replay in memory.")
         {
-            image,
+            repaired, image,
         };
         command.SetAction(parsed =>
         {
-            using FileSystem fs = FileSystem.Open(parsed.GetRequiredValue(image));
+            using FileSystem fs = Common.Readable(parsed.GetRequiredValue(image), parsed.GetValue(repaired));
             Write(fs, io.Output);
             return 0;
         });

@@ -9,12 +9,13 @@ internal static class StatVerb
     public static Command Build(Stdio io)
     {
         Argument<string> image = Common.Image();
+        Option<bool> repaired = Common.AsRepaired();
         Argument<string[]> paths = Common.Several("PATH", "files in the image; a symlink is described itself");
         Option<bool> extents = Common.Flag("-e", "where the contents lie", "--extents");
-        Command command = new("stat", "Tells all about files.") { extents, image, paths };
+        Command command = new("stat", "Tells all about files.") { extents, repaired, image, paths };
         command.SetAction(parsed =>
         {
-            using FileSystem fs = FileSystem.Open(parsed.GetRequiredValue(image));
+            using FileSystem fs = Common.Readable(parsed.GetRequiredValue(image), parsed.GetValue(repaired));
             bool first = true;
             foreach (string path in parsed.GetRequiredValue(paths))
             {

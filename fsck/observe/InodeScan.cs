@@ -216,7 +216,10 @@ internal sealed class InodeScan
             return false;
         }
         if (_scan.Head.Value != 0 && core.Lsn > _scan.Head.Value)
+        {
+            _scan.NoteBeyondLog(core.Lsn);
             _scan.Report(FindingCodes.Lsn(Structure.Inode), at with { Field = "lsn" }, $"{new LogSequenceNumber(core.Lsn)} lies ahead of the log head {_scan.Head}");
+        }
         if (fault is not Fault found) return true;
         _scan.Report(FindingCodes.For(Structure.Inode, found), at with { Field = found.Field }, found.Problem);
         // Identity decides; a wrong hint or count does not make the forks unreadable.

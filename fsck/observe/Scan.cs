@@ -42,6 +42,12 @@ internal sealed class Scan
     /// <summary>True if what recovery leaves for the first mount (unlinked inodes, CoW staging) is to be expected.</summary>
     public bool WasDirty { get; init; }
 
+    /// <summary>The latest LSN beyond the log that was met; 0 if none was.</summary>
+    public LogSequenceNumber BeyondLog { get; private set; }
+
+    /// <summary>Notes an LSN the log has not reached.</summary>
+    public void NoteBeyondLog(ulong lsn) => BeyondLog = new LogSequenceNumber(Math.Max(BeyondLog.Value, lsn));
+
     /// <summary>Blocks of metadata that were read.</summary>
     public long MetadataBlocks { get; private set; }
 
@@ -96,6 +102,7 @@ internal sealed class Scan
         if (BlockVerifier.Verify(kind, block, Geometry, offset, Head) is not Fault fault) return true;
         Report(FindingCodes.For(structure, fault), where with { Field = fault.Field }, fault.Problem);
         if (!fault.IsChecksum && fault.Field != "lsn") return false;
+        if (fault.Field == "lsn") NoteBeyondLog(System.Buffers.Binary.BinaryPrimitives.ReadUInt64BigEndian(block[kind.LsnOffset()..]));
         // One wrong byte somewhere must not cost what the block still says; but what it says must make sense by itself.
         if (BlockVerifier.VerifyStructure(kind, block, Geometry, offset) is not Fault second) return true;
         if (fault.Field == "lsn") Report(FindingCodes.For(structure, second), where with { Field = second.Field }, second.Problem);

@@ -14,6 +14,10 @@ internal enum InodeDamage
     Symlink = 16,
     /// <summary>Link count, or no name at all.</summary>
     Links = 32,
+    /// <summary>The inode says it is free, the inode btree that it is in use.</summary>
+    Mode = 64,
+    /// <summary>It shares blocks and does not say so.</summary>
+    Shares = 128,
 }
 
 /// <summary>What a pass over the image found, sorted by what has to be repaired.</summary>
@@ -21,8 +25,6 @@ internal sealed class Damage
 {
     /// <summary>Groups whose trees and headers are to be written anew.</summary>
     public SortedSet<uint> Groups { get; } = [];
-    /// <summary>Groups of which the inode btrees cannot be trusted to know all chunks.</summary>
-    public HashSet<uint> ChunkGroups { get; } = [];
     /// <summary>Groups whose unlinked lists are in disorder.</summary>
     public SortedSet<uint> UnlinkedGroups { get; } = [];
     public SortedDictionary<ulong, InodeDamage> Inodes { get; } = [];
@@ -37,7 +39,14 @@ internal sealed class Damage
     public HashSet<FindingCode> Hopeless { get; } = [];
     public long Count { get; private set; }
 
-    public bool IsNone => Count == 0;
+    private readonly HashSet<ulong> _mappedElsewhere = [], _unknownToMap = [];
+    private bool _freeSpaceDisagrees;
+
+    /// <summary>
+    /// Inodes that claim blocks the reverse map does not know them to have, while it knows others of theirs, and the free space
+    /// sides with it.
+    /// </summary>
+    public IReadOnlySet<ulong> Misplaced => _freeSpaceDisagrees ? new HashSet<ulong>(_mappedElsewhere.Intersect(_unknownToMap)) : new HashSet<ulong>();
 
     /// <summary>Takes a finding in.</summary>
     public void Take(FindingCode code, Where where)
@@ -45,6 +54,9 @@ internal sealed class Damage
         if (code.Severity == Severity.Info) return;
         Count++;
         if (code.Text.EndsWith("-lsn", StringComparison.Ordinal)) AheadOfLog++;
+        if (code == FindingCodes.RmapExtra && where.Inode is ulong elsewhere) _mappedElsewhere.Add(elsewhere);
+        else if (code == FindingCodes.RmapMissing && where.Inode is ulong here) _unknownToMap.Add(here);
+        else if (code == FindingCodes.FreeClaimed || code == FindingCodes.FreeMissing) _freeSpaceDisagrees = true;
         switch (code.Remedy)
         {
             case Remedy.RestoreSuperblock:
@@ -58,18 +70,13 @@ internal sealed class Damage
                 break;
             case Remedy.RebuildInodeBtrees:
                 Groups.Add(where.Ag!.Value);
-                if (code == FindingCodes.InodeUsed) Add(where.Inode, InodeDamage.Core);
-                else if (code != FindingCodes.InodeFree) ChunkGroups.Add(where.Ag.Value);
+                if (code == FindingCodes.InodeUsed) Add(where.Inode, InodeDamage.Mode);
                 break;
             case Remedy.RebuildGroupHeaders or Remedy.RebuildFreeSpace or Remedy.RebuildRmap or Remedy.RebuildRefcount or Remedy.Recount
                 or Remedy.RebuildFreeList or Remedy.FreeStaging:
                 // Shape of a tree: of a fork, if an inode is named.
                 if (where.Inode is ulong owner && code.Text.StartsWith("btree-", StringComparison.Ordinal)) Add(owner, InodeDamage.Fork);
-                else if (where.Ag is uint ag)
-                {
-                    Groups.Add(ag);
-                    if (code.Text.StartsWith("agi-", StringComparison.Ordinal)) ChunkGroups.Add(ag);
-                }
+                else if (where.Ag is uint ag) Groups.Add(ag);
                 break;
             case Remedy.ResolveClaim:
                 Conflicts = true;
@@ -78,7 +85,7 @@ internal sealed class Damage
             case Remedy.FixInode when code == FindingCodes.RootInode || code == FindingCodes.MetaInode:
                 RootInode = true;
                 break;
-            case Remedy.FixInode: Add(where.Inode, InodeDamage.Core); break;
+            case Remedy.FixInode: Add(where.Inode, code == FindingCodes.ReflinkFlag ? InodeDamage.Shares : InodeDamage.Core); break;
             case Remedy.RebuildFork: Add(where.Inode, InodeDamage.Fork); break;
             case Remedy.ClearInode: Add(where.Inode, InodeDamage.Symlink); break;
             case Remedy.RebuildDirectory or Remedy.FixEntry or Remedy.DropEntry: Add(where.Inode, InodeDamage.Directory); break;

@@ -14,6 +14,9 @@ internal sealed class LogRepair(RepairView view)
     /// <summary>What was given up, in words; null if nothing was.</summary>
     public string? Lost { get; private set; }
 
+    /// <summary>Changes in the log that could not be repeated because the block they change is damaged.</summary>
+    public int Skipped { get; private set; }
+
     /// <param name="discard">Give up a log that cannot be replayed.</param>
     /// <returns>Null, or why the log is in the way.</returns>
     public string? Run(bool discard)
@@ -24,35 +27,46 @@ internal sealed class LogRepair(RepairView view)
         {
             LogPosition position = LogScan.Find(new LogArea(view.Device, g), g);
             WasDirty = !position.IsClean;
-            if (WasDirty) position = Replay(g);
+            if (WasDirty) return Replay(g, discard);
             view.SetLog(position);
             return null;
         }
         catch (XfsException e) when (e is CorruptionException or XfsUnsupportedException)
         {
-            if (!discard) return $"the log cannot be replayed ({e.Message}); --discard-log gives up what it holds";
-            Lost = e.Message;
-            Reset(NewestCycle(g) + 1);
-            return null;
+            return GiveUp(discard, e.Message);
         }
     }
 
-    private LogPosition Replay(Geometry geometry)
+    private string? GiveUp(bool discard, string why)
+    {
+        if (!discard) return $"the log cannot be replayed ({why}); --discard-log gives up what it holds";
+        Lost = why;
+        Reset(NewestCycle(view.Geometry) + 1);
+        return null;
+    }
+
+    /// <summary>Repeats everything that can be: what is damaged elsewhere on the image is no reason to lose what the log says.</summary>
+    private string? Replay(Geometry geometry, bool discard)
     {
         view.Purpose = Remedy.ReplayLog;
-        RecoveryResult result = Recovery.Replay(view.Device, geometry);
+        RecoveryResult result = Recovery.Replay(view.Device, geometry, past: true);
+        // A damaged record is another matter: what comes behind it is lost.
+        if (!discard && result.Skipped!.Find(p => p.Structure is "log record") is CorruptionException damaged) return GiveUp(discard: false, damaged.Message);
+        Skipped = result.Skipped!.Count;
         try
         {
             IntentFinisher.FinishInMemory(result);
         }
         catch (XfsException)
         {
-            // What the log promises rests on something that is damaged. Whoever is rebuilt from the inodes does not need it.
+            // What the log promises rests on something that is damaged. What is derived from the inodes does not need it.
         }
         result.View.Apply();
         view.Geometry = result.Geometry;
+        if (result.Skipped!.Find(p => p.Structure is "log record") is CorruptionException record) return GiveUp(discard, record.Message);
         LogTail.ClearStale(view.Device, view.Geometry, result.Position);
-        return LogTail.WriteUnmountRecord(view.Device, view.Geometry, result.Position);
+        view.SetLog(LogTail.WriteUnmountRecord(view.Device, view.Geometry, result.Position));
+        return null;
     }
 
     /// <summary>Writes an empty log whose head lies ahead of every LSN of earlier cycles.</summary>

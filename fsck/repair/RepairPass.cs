@@ -23,8 +23,10 @@ internal sealed class RepairPass
     private readonly SuperblockCheck _superblockCheck;
     private readonly Action<FsckProgress> _progress;
 
-    public RepairPass(RepairView view, SuperblockRepair superblocks, Action<FsckProgress> progress, CancellationToken cancellation)
+    /// <param name="trustReverseMap">Let the reverse map and the free space together correct a fork.</param>
+    public RepairPass(RepairView view, SuperblockRepair superblocks, bool trustReverseMap, Action<FsckProgress> progress, CancellationToken cancellation)
     {
+        TrustsReverseMap = trustReverseMap;
         (_view, _superblocks, _progress, _cancellation) = (view, superblocks, progress, cancellation);
         Geometry g = view.Geometry;
         _scan = new Scan(view.Device, g, view.Head, new FindingList(0, 0) { Observer = Damage.Take }, cancellation);
@@ -35,6 +37,9 @@ internal sealed class RepairPass
 
     /// <summary>What was found before the pass ended.</summary>
     public Damage Damage { get; } = new();
+
+    /// <summary>False once the reverse map could not help: then the inodes have the last word.</summary>
+    public bool TrustsReverseMap { get; private set; }
 
     /// <summary>Why something cannot be repaired; null while nothing of that kind was met.</summary>
     public string? Problem { get; private set; }
@@ -50,16 +55,26 @@ internal sealed class RepairPass
             if (!_headers.Load(ag)) return;
             _superblockCheck.CheckCopy(ag, _headers.Superblock);
             chunks.Observe(ag);
-            // Whatever a damaged inobt says, the blocks know better which inodes there are.
-            if (Damage.ChunkGroups.Contains(ag.Value)) FindChunks(ag);
+            // So far nothing but the AGI and the inode btrees was looked at. If something is wrong with them, the blocks know
+            // better which inodes there are.
+            if (Damage.Groups.Contains(ag.Value)) FindChunks(ag);
         });
         if (RepairCopies()) return true;
 
         InodeScan inodes = new(_scan, new ForkScan(_scan, _walker));
         ForEachGroup("inodes", inodes.Observe);
-        if (RepairInodes(InodeDamage.Core | InodeDamage.Fork)) return true;
+        if (MoveLogAhead()) return true;
+        if (RepairInodes(InodeDamage.Core | InodeDamage.Fork | InodeDamage.Mode)) return true;
 
         if (RebuildGroups(out GroupCompare groups) || Problem is not null) return Problem is null;
+        if (RepairInodes(InodeDamage.Shares)) return true;
+
+        ForkScan again = new(_scan, _walker);
+        new NameScan(_scan, inodes, again).Observe(_progress);
+        new UnlinkedCheck(_scan, inodes).Check(chunks.UnlinkedHeads);
+        new LinkCompare(_scan, inodes).Compare();
+        if (new SpecialInodes(_view, _superblocks, _scan, inodes).Repair(Damage)) return true;
+        if (new NameRepair(_view, _scan, inodes, Damage, again).Run()) return true;
         _superblockCheck.CheckCounters(chunks, groups, inodes);
         if (Damage.Superblock)
         {
@@ -69,12 +84,22 @@ internal sealed class RepairPass
         return false;
     }
 
+    /// <summary>Many blocks from the future mean that the log is from the past: it begins anew in a cycle ahead of them all.</summary>
+    private bool MoveLogAhead()
+    {
+        const int few = 4;
+        const uint absurd = 1 << 30;
+        if (Damage.AheadOfLog <= few || _scan.BeyondLog.Cycle > absurd) return false;
+        new LogRepair(_view).Reset(_scan.BeyondLog.Cycle + 1);
+        return true;
+    }
+
     private void FindChunks(AgNumber ag)
     {
         List<InodeChunk> found = new ChunkSalvage(_view, _cancellation).Find(ag);
         _scan.Claims.ForgetChunks(ag);
         foreach (InodeChunk chunk in found)
-            for (int i = 0; i < InodeChunkRecord.InodesPerChunk; i += 4)
+            for (int i = 0; i < InodeChunkRecord.InodesPerChunk; i += Math.Min(_scan.Geometry.InodesPerBlock, InodeChunkRecord.InodesPerChunk))
                 if (!chunk.IsHole(i)) Claim(ag, (chunk.Start + (uint)i) >> _scan.Geometry.InodesPerBlockLog);
         _scan.Inodes.ReplaceChunks(ag, found);
     }
@@ -95,12 +120,13 @@ internal sealed class RepairPass
         if (damaged.Length == 0) return false;
         HashSet<ulong> forks = [.. damaged.Where(d => (d.Damage & InodeDamage.Fork) != 0).Select(d => d.Number)];
         InodeRepair repair = new(_view, new RmapIndex(_view, forks, _cancellation), new SpacePool(_view, _scan));
+        bool any = false;
         foreach ((ulong number, InodeDamage damage) in damaged)
         {
             _cancellation.ThrowIfCancellationRequested();
-            repair.Repair(number, damage, IsUsed(number));
+            any |= repair.Repair(number, damage, IsUsed(number));
         }
-        return true;
+        return any;
     }
 
     /// <summary>True if the inode btree says that an inode is in use.</summary>
@@ -124,15 +150,34 @@ internal sealed class RepairPass
     {
         GroupCompare compare = groups = new(_scan, _walker, _headers);
         GroupRebuild rebuild = new(_view, _scan);
+        ClaimResolver conflicts = new(_view, _scan);
         bool any = false;
         ForEachGroup("free space, reverse maps and refcounts", ag =>
         {
             compare.Compare(ag);
             if (!Damage.Groups.Contains(ag.Value)) return;
+            // First it must be clear whose the blocks are.
+            if (conflicts.Find(ag, compare.Claims.Span) || TrustsReverseMap && Damage.Misplaced.Count > 0) return;
             _view.Purpose = Remedy.RebuildGroupHeaders;
             Problem ??= rebuild.Rebuild(ag, compare.Claims.Span);
             any = true;
         });
+        if (TrustsReverseMap && (Damage.Misplaced.Count > 0 || conflicts.Any))
+        {
+            HashSet<ulong> suspects = [.. Damage.Misplaced, .. conflicts.Inodes];
+            TrustsReverseMap = TrustReverseMap(suspects);
+            return true;
+        }
+        return conflicts.Any && conflicts.Resolve() || any;
+    }
+
+    /// <summary>Where the reverse map knows of a fork of just the size the inode has, and other blocks, two trees stand against one inode.</summary>
+    private bool TrustReverseMap(IReadOnlySet<ulong> inodes)
+    {
+        if (!_scan.Geometry.HasRmapbt) return false;
+        InodeRepair repair = new(_view, new RmapIndex(_view, inodes, _cancellation), new SpacePool(_view, _scan));
+        bool any = false;
+        foreach (ulong number in inodes) any |= repair.Repair(number, InodeDamage.Fork, isUsed: true);
         return any;
     }
 

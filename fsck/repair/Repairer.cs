@@ -43,7 +43,7 @@ public static class Repairer
         }
     }
 
-    /// <summary>The image as it would be after a repair, for reading; nothing is written.</summary>
+    /// <summary>The image as it would be after a repair, for reading; nothing is written. The result owns the device.</summary>
     /// <exception cref="XfsException">EUCLEAN: it cannot be repaired completely.</exception>
     public static BlockDevice View(BlockDevice device, RepairOptions? options = null)
     {
@@ -54,6 +54,7 @@ public static class Repairer
         if (before.Exit == FsckExit.OperationalError) throw new XfsException(Errno.EUCLEAN, before.Problem!);
         RepairView view = new(device, options.MemoryBytes);
         if (Build(view, options, null, default, out _, out _) is string problem) throw new XfsException(Errno.EUCLEAN, $"the image cannot be repaired: {problem}");
+        view.Device.OwnsBelow = true;
         return view.Device;
     }
 
@@ -71,11 +72,13 @@ public static class Repairer
         lost = log.Lost;
         if (inTheWay is not null) return inTheWay;
         string? problem = null;
+        bool trust = true;
         for (int pass = 0; pass < MostPasses && problem is null; pass++)
         {
-            RepairPass one = new(view, superblocks, p => progress?.Report(p), cancellation);
+            RepairPass one = new(view, superblocks, trust, p => progress?.Report(p), cancellation);
             bool again = one.Run();
             problem = one.Problem;
+            trust = one.TrustsReverseMap;
             if (!again) break;
         }
         after = Checker.Check(view.Device, options, progress, cancellation);

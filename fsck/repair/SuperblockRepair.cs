@@ -22,6 +22,7 @@ internal sealed class SuperblockRepair(RepairView view)
         byte[] before = view.Read(0, sector.Length);
         byte[] primary = source == 0 ? (byte[])sector.Clone() : Merge(before, sector);
         if (source == 0) Vote(primary);
+        Identify(primary);
         Tidy(primary);
         if (SuperblockVerifier.VerifyLayout(primary) is Fault fault) return $"the superblock makes no sense ({fault}) and no copy does better";
         SuperblockVerifier.Verdict verdict = SuperblockVerifier.Judge(Superblock.At((ReadOnlySpan<byte>)primary));
@@ -78,6 +79,19 @@ internal sealed class SuperblockRepair(RepairView view)
         if (copies >= 2 && SuperblockFields.Differences(primary, first!).Any()) CopyShared(first!, primary);
     }
 
+    /// <summary>Three sound headers of the first group that agree on the UUID of metadata know it better than the superblock.</summary>
+    private void Identify(byte[] primary)
+    {
+        ref Superblock sb = ref Superblock.At(primary.AsSpan());
+        Geometry g = new(sb);
+        AgNumber first = new(0);
+        byte[] agf = view.Read(g.HeaderOffset(first, 1), g.SectorSize), agi = view.Read(g.HeaderOffset(first, 2), g.SectorSize), agfl = view.Read(g.HeaderOffset(first, 3), g.SectorSize);
+        if (!Crc32c.IsValid(agf, Agf.CrcOffset) || !Crc32c.IsValid(agi, Agi.CrcOffset) || !Crc32c.IsValid(agfl, AgflHeader.CrcOffset)) return;
+        Uuid uuid = Agf.At((ReadOnlySpan<byte>)agf).Uuid;
+        if (uuid == sb.MetadataUuid || uuid != Agi.At((ReadOnlySpan<byte>)agi).Uuid || uuid != AgflHeader.At((ReadOnlySpan<byte>)agfl).Uuid) return;
+        if (sb.Has(IncompatFeatures.MetaUuid)) sb.MetaUuid = uuid; else sb.Uuid = uuid;
+    }
+
     /// <summary>Gives the fields that follow from others their values.</summary>
     private void Tidy(byte[] sector)
     {
@@ -89,6 +103,8 @@ internal sealed class SuperblockRepair(RepairView view)
         sb.FeaturesLogIncompat = sb.FeaturesLogIncompat & (uint)LogIncompatFeatures.LoggedAttributes;
         ulong extent = (ulong)sb.RealtimeExtentSize.Value << sb.BlockLog;
         if (extent is < 4096 or > 1 << 30) sb.RealtimeExtentSize = Math.Max(1, 4096u >> sb.BlockLog);
+        // A realtime device has extents and a bitmap.
+        if (sb.RealtimeExtents == 0 && sb.RealtimeBitmapBlocks == 0) sb.RealtimeBlocks = 0;
         if (sb.RealtimeBlocks == 0)
         {
             sb.RealtimeExtents = sb.FreeRealtimeExtents = 0;
@@ -100,6 +116,12 @@ internal sealed class SuperblockRepair(RepairView view)
             if (sb.UserQuotaInode.Value is not (0 or ulong.MaxValue)) sb.UserQuotaInode = 0;
             if (sb.GroupQuotaInode.Value is not (0 or ulong.MaxValue)) sb.GroupQuotaInode = 0;
             if (sb.ProjectQuotaInode.Value is not (0 or ulong.MaxValue)) sb.ProjectQuotaInode = 0;
+        }
+        bool striped = (sb.VersionBits & VersionBits.StripeAlignment) != 0;
+        if (striped != (sb.StripeUnit != 0) || sb.StripeUnit == 0 != (sb.StripeWidth == 0) || sb.StripeUnit != 0 && sb.StripeWidth % sb.StripeUnit.Value != 0)
+        {
+            sb.StripeUnit = sb.StripeWidth = 0;
+            sb.VersionNumber = (ushort)(sb.VersionNumber & ~(ushort)VersionBits.StripeAlignment);
         }
         TidyInodes(ref sb);
         bool metaUuid = sb.Has(IncompatFeatures.MetaUuid);

@@ -17,6 +17,15 @@ public sealed class OverlayDevice : BlockDevice
     /// <summary>Lays an empty overlay over a device, which stays the caller's to dispose.</summary>
     public OverlayDevice(BlockDevice below) => _below = below;
 
+    /// <summary>Dispose the device below as well.</summary>
+    public bool OwnsBelow { get; set; }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing && OwnsBelow) _below.Dispose();
+    }
+
     /// <inheritdoc/>
     public override long Length => _below.Length;
 

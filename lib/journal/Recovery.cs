@@ -27,9 +27,9 @@ public sealed class Recovery
     private readonly RecoveryDquots _dquots;
     private LogSequenceNumber _group;
 
-    private Recovery(BlockDevice device, Geometry geometry, LogPosition position, long logBytes)
+    private Recovery(BlockDevice device, Geometry geometry, LogPosition position, long logBytes, bool past)
     {
-        _result = new RecoveryResult(new OverlayDevice(device), position, geometry);
+        _result = new RecoveryResult(new OverlayDevice(device), position, geometry) { Skipped = past ? [] : null };
         _buffers = new RecoveryBuffers(_result, logBytes);
         _inodes = new RecoveryInodes(_result, _buffers);
         _dquots = new RecoveryDquots(_result, _buffers);
@@ -38,13 +38,17 @@ public sealed class Recovery
     /// <summary>Finds head and tail of the log and replays what lies between them into memory.</summary>
     /// <param name="device">Read only.</param>
     /// <param name="geometry">From the superblock on the device.</param>
+    /// <param name="past">
+    /// Goes on past what cannot be repeated: blocks that are damaged, and from the first damaged record on the log itself.
+    /// <see cref="RecoveryResult.Skipped"/> says what that was.
+    /// </param>
     /// <returns>
     /// The view of the device after the replay. Unfinished intents are handed back as they are, unlinked inodes and CoW
     /// staging are left to the volume.
     /// </returns>
     /// <exception cref="CorruptionException">The log, or a block it changes, makes no sense.</exception>
     /// <exception cref="XfsUnsupportedException">The log changes something that is not known here.</exception>
-    public static RecoveryResult Replay(BlockDevice device, Geometry geometry)
+    public static RecoveryResult Replay(BlockDevice device, Geometry geometry, bool past = false)
     {
         if (device.Length < geometry.DeviceBytes)
             throw new CorruptionException("superblock", "dblocks", $"the file system has {geometry.DeviceBytes} bytes, the device {device.Length}");
@@ -55,17 +59,17 @@ public sealed class Recovery
         if (unknown != 0 && !position.IsClean)
             throw new XfsUnsupportedException($"the log is dirty and may hold items of unknown kinds (log_incompat feature bits 0x{unknown:x})");
         long logBytes = (long)log.Distance(position.Tail.Block, position.Head) * LogRecordFormat.BasicBlock;
-        Recovery recovery = new(device, geometry, position, logBytes);
+        Recovery recovery = new(device, geometry, position, logBytes, past);
         if (!position.IsClean) recovery.Run(new LogReader(log, position, geometry));
         return recovery._result;
     }
 
     private void Run(LogReader reader)
     {
-        foreach (LogTransaction transaction in reader.Transactions())
+        foreach (LogTransaction transaction in Readable(reader))
             foreach (LogItem item in transaction.Items) Collect(item);
 
-        foreach (LogTransaction transaction in reader.Transactions())
+        foreach (LogTransaction transaction in Readable(reader))
         {
             // Several transactions can start in one record and then carry the same LSN. The blocks they change get it only
             // when all of them are repeated; otherwise the second would take the work of the first for its own.
@@ -78,7 +82,32 @@ public sealed class Recovery
         _buffers.End();
         _inodes.End();
         _result.PendingIntents = _intents.Pending;
-        RecoveryCounters.Rebuild(_result);
+        try
+        {
+            RecoveryCounters.Rebuild(_result);
+        }
+        catch (CorruptionException e) when (_result.Tolerates(e))
+        {
+            // Whoever goes on past damage counts for himself.
+        }
+    }
+
+    /// <summary>The transactions up to the first damaged record.</summary>
+    private IEnumerable<LogTransaction> Readable(LogReader reader)
+    {
+        using IEnumerator<LogTransaction> transactions = reader.Transactions().GetEnumerator();
+        while (true)
+        {
+            try
+            {
+                if (!transactions.MoveNext()) yield break;
+            }
+            catch (CorruptionException e) when (_result.Tolerates(e))
+            {
+                yield break;
+            }
+            yield return transactions.Current;
+        }
     }
 
     private void Collect(LogItem item)
@@ -102,41 +131,60 @@ public sealed class Recovery
     {
         LogSequenceNumber lsn = transaction.Lsn;
         _inodes.Begin();
-        foreach (LogItem item in transaction.Items)
-            if (item.Type == LogItemType.InodeCreate) _inodes.Create(item, _cancelled);
-            else if (AsBuffer(item) is { IsCancel: false, IsInodeBuffer: false } buffer) RepeatBuffer(item, buffer, lsn);
+        for (Step step = Step.Buffers; step <= Step.Cancels; step++)
+            foreach (LogItem item in transaction.Items)
+                try
+                {
+                    Repeat(step, item, lsn);
+                }
+                catch (CorruptionException e) when (_result.Tolerates(e))
+                {
+                    // The other items do not depend on this one.
+                }
+    }
 
-        foreach (LogItem item in transaction.Items)
-            switch (item.Type)
-            {
-                case LogItemType.Buffer or LogItemType.InodeCreate or LogItemType.QuotaOff:
-                    break;
-                case LogItemType.Inode:
-                    _inodes.Repeat(item, lsn, _cancelled);
-                    break;
-                case LogItemType.Dquot:
-                    _dquots.Repeat(item, lsn);
-                    break;
-                default:
-                    if (!_intents.TryTake(item, lsn))
-                        throw new CorruptionException("log item", $"transaction {lsn}", $"type 0x{(ushort)item.Type:x4} is unknown");
-                    break;
-            }
+    private enum Step { Buffers, Items, UnlinkedPointers, Cancels }
 
-        foreach (LogItem item in transaction.Items)
-            if (AsBuffer(item) is { IsCancel: false, IsInodeBuffer: true } buffer)
-            {
+    private void Repeat(Step step, LogItem item, LogSequenceNumber lsn)
+    {
+        switch (step)
+        {
+            case Step.Buffers when item.Type == LogItemType.InodeCreate:
+                _inodes.Create(item, _cancelled);
+                break;
+            case Step.Buffers when AsBuffer(item) is { IsCancel: false, IsInodeBuffer: false } buffer:
+                RepeatBuffer(item, buffer, lsn);
+                break;
+            case Step.Items when item.Type is not (LogItemType.Buffer or LogItemType.InodeCreate or LogItemType.QuotaOff):
+                RepeatItem(item, lsn);
+                break;
+            case Step.UnlinkedPointers when AsBuffer(item) is { IsCancel: false, IsInodeBuffer: true } buffer:
                 if (_cancelled.Contains(buffer.Address, buffer.Blocks)) _result.Cancelled++;
                 else _inodes.RepeatUnlinked(item, buffer);
-            }
-
-        foreach (LogItem item in transaction.Items)
-            if (AsBuffer(item) is { IsCancel: true } buffer)
-            {
+                break;
+            case Step.Cancels when AsBuffer(item) is { IsCancel: true } buffer:
                 _cancelled.Remove(buffer.Address, buffer.Blocks);
                 _buffers.Forget(buffer.Offset, buffer.Length);
                 _inodes.Forget(buffer.Offset, buffer.Length);
-            }
+                break;
+        }
+    }
+
+    private void RepeatItem(LogItem item, LogSequenceNumber lsn)
+    {
+        switch (item.Type)
+        {
+            case LogItemType.Inode:
+                _inodes.Repeat(item, lsn, _cancelled);
+                break;
+            case LogItemType.Dquot:
+                _dquots.Repeat(item, lsn);
+                break;
+            default:
+                if (!_intents.TryTake(item, lsn))
+                    throw new CorruptionException("log item", $"transaction {lsn}", $"type 0x{(ushort)item.Type:x4} is unknown");
+                break;
+        }
     }
 
     private BufferFormat? AsBuffer(LogItem item) => item.Type == LogItemType.Buffer ? BufferFormat.Read(item, _result.View.Length) : null;

@@ -88,7 +88,15 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
     public void EndGroup(LogSequenceNumber lsn)
     {
         if (_group.Count == 0) return;
-        foreach (((long, int) key, LogBufferType type) in _group) Complete(key, type, lsn);
+        foreach (((long, int) key, LogBufferType type) in _group)
+            try
+            {
+                Complete(key, type, lsn);
+            }
+            catch (CorruptionException e) when (result.Tolerates(e))
+            {
+                // Without its checksum it stays what it is: a damaged block.
+            }
         _group.Clear();
     }
 
@@ -100,8 +108,8 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
             Span<byte> block = _scratch.AsSpan(0, key.Length);
             View.Read(key.Offset, block);
             if (Segments.MayBePiece(type, key.Length)) continue;
-            if (BlockKinds.FromLog(type, block) is BlockKind kind) Verify(kind, block, key.Offset);
-            else throw Mismatch(key.Offset, type);
+            CorruptionException? problem = BlockKinds.FromLog(type, block) is not BlockKind kind ? Mismatch(key.Offset, type) : Judge(kind, block, key.Offset);
+            if (problem is not null && !result.Tolerates(problem)) throw problem;
         }
         Segments.End();
     }
@@ -129,15 +137,20 @@ internal sealed class RecoveryBuffers(RecoveryResult result, long logBytes)
 
     private void Verify(BlockKind kind, ReadOnlySpan<byte> block, long offset)
     {
+        if (Judge(kind, block, offset) is CorruptionException problem) throw problem;
+    }
+
+    private CorruptionException? Judge(BlockKind kind, ReadOnlySpan<byte> block, long offset)
+    {
         int expected = kind switch
         {
             BlockKind.Superblock or BlockKind.Agf or BlockKind.Agi or BlockKind.Agfl => result.Geometry.SectorSize,
             >= BlockKind.Bnobt and <= BlockKind.Bmbt => result.Geometry.BlockSize,
             _ => block.Length,
         };
-        if (block.Length != expected) throw new CorruptionException(kind.Name(), $"byte {offset}", $"the log has it with {block.Length} bytes, expected {expected}");
-        if (BlockVerifier.VerifyForWrite(kind, block, result.Geometry, offset) is Fault fault)
-            throw new CorruptionException(kind.Name(), $"byte {offset} after replay of the log", fault.ToString());
+        if (block.Length != expected) return new CorruptionException(kind.Name(), $"byte {offset}", $"the log has it with {block.Length} bytes, expected {expected}");
+        return BlockVerifier.VerifyForWrite(kind, block, result.Geometry, offset) is Fault fault
+            ? new CorruptionException(kind.Name(), $"byte {offset} after replay of the log", fault.ToString()) : null;
     }
 
     /// <summary>A superblock in the log may enlarge the file system and turn on features; nothing else may change.</summary>

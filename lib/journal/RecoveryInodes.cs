@@ -103,8 +103,10 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
         {
             // All inodes of a cluster are written together, so all must be inodes.
             View.Read(start, cluster);
-            if (BlockVerifier.VerifyForWrite(BlockKind.InodeCluster, cluster, Geometry, start) is Fault bad)
-                throw Corrupt("INODE", $"inode {format.Number}", $"its cluster at daddr {format.Address} cannot be changed: {bad}");
+            if (BlockVerifier.VerifyForWrite(BlockKind.InodeCluster, cluster, Geometry, start) is Fault bad
+                && Corrupt("INODE", $"inode {format.Number}", $"its cluster at daddr {format.Address} cannot be changed: {bad}") is var problem
+                && !(HoldsInodes(cluster) && result.Tolerates(problem)))
+                throw problem;
             _clusters.Add((start, cluster.Length));
         }
         ref InodeCore core = ref InodeCore.At(inode);
@@ -122,8 +124,9 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
         bool changesOwner = format.Has(LogInodeItem.DataOwner | LogInodeItem.AttrOwner) && core.Mode != 0;
         if (newer && !changesOwner) return;
         Crc32c.Stamp(inode, InodeCore.CrcOffset);
-        if (!_torn.ContainsKey(format.Offset) && BlockVerifier.VerifyInodeStructure(inode, Geometry, format.Number) is Fault fault)
-            throw Corrupt("INODE", $"inode {format.Number} after replay of the log", fault.ToString());
+        if (!_torn.ContainsKey(format.Offset) && BlockVerifier.VerifyInodeStructure(inode, Geometry, format.Number) is Fault fault
+            && Corrupt("INODE", $"inode {format.Number} after replay of the log", fault.ToString()) is var broken && !result.Tolerates(broken))
+            throw broken;
         buffers.Write(format.Offset, inode);
         buffers.CompleteLater(start, cluster.Length, LogBufferType.Inode);
         if (changesOwner) _owner.Change(inode, format.Number, format.Has(LogInodeItem.DataOwner), format.Has(LogInodeItem.AttrOwner));
@@ -235,9 +238,18 @@ internal sealed class RecoveryInodes(RecoveryResult result, RecoveryBuffers buff
         foreach ((long offset, InodeNumber number) in _torn)
         {
             View.Read(offset, inode);
-            if (BlockVerifier.VerifyInode(inode, Geometry, number) is Fault fault)
-                throw Corrupt("INODE", $"inode {number} after replay of the log", fault.ToString());
+            if (BlockVerifier.VerifyInode(inode, Geometry, number) is Fault fault
+                && Corrupt("INODE", $"inode {number} after replay of the log", fault.ToString()) is var problem && !result.Tolerates(problem))
+                throw problem;
         }
+    }
+
+    /// <summary>True if some inode of a cluster is one: then the others were.</summary>
+    private bool HoldsInodes(ReadOnlySpan<byte> cluster)
+    {
+        for (int at = 0; at < cluster.Length; at += Geometry.InodeSize)
+            if (InodeCore.At(cluster[at..]) is { Magic.Value: InodeCore.MagicNumber, Version: 3 } core && core.Uuid == Geometry.MetaUuid) return true;
+        return false;
     }
 
     private static CorruptionException Corrupt(string item, string where, string problem) => new($"log item {item}", where, problem);

@@ -41,6 +41,22 @@ public sealed class RecoveryResult
     /// <summary>Work that was promised in the log and not done, oldest first. The image is consistent only once it is finished.</summary>
     public IReadOnlyList<PendingIntent> PendingIntents { get; internal set; } = [];
 
+    /// <summary>
+    /// What could not be repeated because the block it changes is damaged; null if the first such block ends the replay, as it
+    /// does for everybody but a repair.
+    /// </summary>
+    public List<CorruptionException>? Skipped { get; internal init; }
+
+    /// <summary>Notes what cannot be repeated, if that is allowed. Made for exception filters.</summary>
+    internal bool Tolerates(CorruptionException problem)
+    {
+        if (Skipped is null) return false;
+        if (Skipped.Count < MostSkipped) Skipped.Add(problem);
+        return true;
+    }
+
+    private const int MostSkipped = 1000;
+
     /// <summary>Refuses an image whose log promises work that cannot be finished here.</summary>
     /// <exception cref="XfsUnsupportedException">Names the kinds of these intents and how many there are of each.</exception>
     public void RequireKnownIntents()

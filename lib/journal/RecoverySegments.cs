@@ -52,11 +52,20 @@ internal sealed class RecoverySegments(RecoveryResult result)
             AgInode inAg = g.InodeInAg(number);
             result.View.Read(g.ByteOffset(g.AgOf(number), g.BlockOf(inAg)) + ((long)(inAg.Value & (g.InodesPerBlock - 1)) << g.InodeLog), inode);
             if (!InodeCore.At((ReadOnlySpan<byte>)inode).IsDirectory) continue;
-            CompleteDirectory(inode, number);
+            try
+            {
+                CompleteDirectory(inode, number);
+            }
+            catch (CorruptionException e) when (result.Tolerates(e))
+            {
+                // Its other blocks keep their old checksums and are found by whoever looks.
+            }
             if (_touched.Count == 0) return;
         }
         foreach ((FsBlock block, (_, bool isPiece)) in _touched)
-            if (isPiece) throw new CorruptionException("directory block", $"fsblock {block}", "a piece of it is in the log, and no directory that the log changes holds it");
+            if (isPiece && new CorruptionException("directory block", $"fsblock {block}", "a piece of it is in the log, and no directory that the log changes holds it") is var problem
+                && !result.Tolerates(problem))
+                throw problem;
     }
 
     private void CompleteDirectory(byte[] inode, InodeNumber number)

@@ -14,55 +14,6 @@ public sealed class SweepTests
 {
     private static readonly string[] s_images = ["plain-4k", "plain-1k", "bare-4k", "dirs-4k", "dirs-1k", "dirs-8k", "attributes-4k", "attributes-1k", "fragmented-1k", "shared-4k", "shared-1k", "sparse-inodes-4k", "nrext64-4k"];
 
-    /// <summary>One damage, described so that it can be repeated.</summary>
-    private sealed record Dice(string Image, MetadataPlace Place, int At, int Width, string Verb, ulong Before, ulong After, bool Stamped)
-    {
-        public override string ToString() => $"{Image}: {Place.Kind} at 0x{Place.Offset:x}, byte {At}, {Width} wide, {Verb}: 0x{Before:x} -> 0x{After:x}, checksum {(Stamped ? "right" : "stale")}";
-    }
-
-    private static Dice Damage(DamagedImage image, string name, Random random, List<MetadataPlace> places, bool mayBeStale = true)
-    {
-        // Every kind equally often, whatever the number of its blocks.
-        string[] kinds = [.. places.Select(p => p.Kind).Distinct()];
-        string kind = kinds[random.Next(kinds.Length)];
-        MetadataPlace[] ofKind = [.. places.Where(p => p.Kind == kind)];
-        MetadataPlace place = ofKind[random.Next(ofKind.Length)];
-        int width = 1 << random.Next(4), at = random.Next(place.Used / width) * width;
-        bool stamped = !mayBeStale || random.Next(8) != 0;
-        byte[] bytes = image.Read(place.Offset, place.Length);
-        Span<byte> field = bytes.AsSpan(at, width);
-        ulong before = Get(field);
-        string verb = "";
-        ulong after = before;
-        while (after == before)
-        {
-            (verb, after) = random.Next(8) switch
-            {
-                0 => ("zeros", 0UL),
-                1 => ("ones", ulong.MaxValue),
-                2 => ("first bit", before ^ 1UL << (8 * width - 1)),
-                3 => ("middle bit", before ^ 1UL << (4 * width)),
-                4 => ("last bit", before ^ 1),
-                5 => ("plus", before + 1),
-                6 => ("minus", before - 1),
-                _ => ("random", (ulong)random.NextInt64()),
-            };
-            after &= ulong.MaxValue >> (64 - 8 * width);
-        }
-        for (int i = 0; i < width; i++) field[i] = (byte)(after >> (8 * (width - 1 - i)));
-        // The checksum itself is damaged only when it is meant to be.
-        if (stamped) Crc32c.Stamp(bytes, place.Crc);
-        image.Device.Write(place.Offset, bytes);
-        return new Dice(name, place, at, width, verb, before, after, stamped);
-    }
-
-    private static ulong Get(ReadOnlySpan<byte> field)
-    {
-        ulong value = 0;
-        foreach (byte one in field) value = value << 8 | one;
-        return value;
-    }
-
     /// <summary>Whatever the bytes, the check ends with a report.</summary>
     [TestMethod]
     public void NoDamageMakesTheCheckFailOrHang()
@@ -77,7 +28,7 @@ public sealed class SweepTests
             (MemoryDevice original, List<MetadataPlace> places) = Original(originals, name);
             DamagedImage image = new(original.Clone());
             List<Dice> done = [];
-            for (int n = random.Next(1, 8); n > 0; n--) done.Add(Damage(image, name, random, places));
+            for (int n = random.Next(1, 8); n > 0; n--) done.Add(Dice.Roll(image, name, random, places));
             Stopwatch clock = Stopwatch.StartNew();
             FsckReport report;
             try
@@ -146,7 +97,7 @@ public sealed class SweepTests
             string name = s_images[random.Next(s_images.Length)];
             (MemoryDevice original, List<MetadataPlace> places) = Original(originals, name);
             DamagedImage image = new(original.Clone());
-            Dice dice = Damage(image, name, random, places);
+            Dice dice = Dice.Roll(image, name, random, places);
             bool weFlag = FsckOf.Device(image.Device).Exit != FsckExit.Clean;
             // A flag of ours needs no second opinion, but the table of both is worth having.
             string path = Scratch.NewPath(".img");

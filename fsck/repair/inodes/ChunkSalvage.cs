@@ -110,7 +110,8 @@ internal sealed class ChunkSalvage(RepairView view, CancellationToken cancellati
     /// <summary>Where chunks may begin: where a record says so, and else at the blocks in alignment.</summary>
     private IEnumerable<uint> Starts(AgNumber ag, SortedSet<uint> recorded, SortedSet<uint> blocks)
     {
-        SortedSet<uint> starts = [.. recorded.Where(r => _g.IsValid(ag, new AgInode(r)) && r % InodeChunkRecord.InodesPerChunk == 0 | _g.InodesPerBlock < InodeChunkRecord.InodesPerChunk)];
+        uint alignment = _g.InodesPerBlock >= InodeChunkRecord.InodesPerChunk ? InodeChunkRecord.InodesPerChunk : Math.Max(1, _g.InodeAlignment) << _g.InodesPerBlockLog;
+        SortedSet<uint> starts = [.. recorded.Where(r => _g.IsValid(ag, new AgInode(r)) && r % alignment == 0)];
         uint perChunk = Math.Max(1, _g.ChunkBlocks), align = Math.Max(1, Math.Min(perChunk, _g.InodeAlignment));
         foreach (uint block in blocks)
         {

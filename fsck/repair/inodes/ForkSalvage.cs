@@ -32,11 +32,13 @@ internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps)
         if (format == ForkFormat.Btree || found.Count > 0 || expected > 0)
         {
             List<Extent> witness = rmaps.Extents(Geometry, number, attribute);
-            treeBlocks.AddRange(rmaps.BmbtBlocks(Geometry, number, attribute).Where(b => Geometry.IsValid(b)));
+            FsBlock[] witnessed = [.. rmaps.BmbtBlocks(Geometry, number, attribute).Where(b => Geometry.IsValid(b)).Distinct()];
             // The whole truth, if it is as large as the inode says it is.
             ulong whole = (ulong)witness.Sum(e => e.Length);
-            if (rmaps.IsComplete && witness.Count > 0 && (whole == expected || whole + (ulong)treeBlocks.Distinct().Count() == expected)) found = witness;
-            else found = Union(found, witness);
+            bool complete = rmaps.IsComplete && witness.Count > 0 && whole + (ulong)witnessed.Length == expected;
+            found = complete ? witness : Union(found, witness);
+            if (rmaps.IsComplete) treeBlocks.RemoveAll(b => Array.IndexOf(witnessed, b) < 0);
+            treeBlocks.AddRange(witnessed);
         }
         found.RemoveAll(e => !Geometry.IsValid(e.Start, e.Length) || e.End.Value > FileBlock.Limit || e.Unwritten && !unwrittenAllowed);
         return new SalvagedFork(found, [.. treeBlocks.Distinct()]);
@@ -46,31 +48,41 @@ internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps)
     private List<Extent> FromList(ReadOnlySpan<byte> fork, ulong count, ulong expected, bool unwrittenAllowed)
     {
         ReadOnlySpan<PackedExtent> list = MemoryMarshal.Cast<byte, PackedExtent>(fork[..(fork.Length / PackedExtent.Size * PackedExtent.Size)]);
+        List<Extent> counted = [], all = [];
         ulong sum = 0, end = 0;
-        List<Extent> sound = [];
-        int counted = -1;
         for (int i = 0; i < list.Length; i++)
         {
             Extent extent = list[i].Unpack();
-            if (!IsSound(extent, end, unwrittenAllowed))
-            {
-                // One bad record in the middle costs what it mapped, not what follows it.
-                if ((ulong)i < count && extent.Length > 0) continue;
-                break;
-            }
-            if ((ulong)i >= count && expected == 0) break;
+            if (!IsSound(extent, unwrittenAllowed)) continue;
+            if ((ulong)i < count) counted.Add(extent);
+            if (extent.Offset.Value < end || sum >= expected) continue;
             end = extent.End.Value;
             sum += extent.Length;
-            sound.Add(extent);
-            if (sum == expected) counted = sound.Count;
+            all.Add(extent);
         }
-        if (counted >= 0) sound.RemoveRange(counted, sound.Count - counted);
-        else if ((ulong)sound.Count > count) sound.RemoveRange((int)count, sound.Count - (int)count);
-        return sound;
+        return sum == expected && expected > 0 ? all : InOrder(counted);
     }
 
-    private bool IsSound(in Extent extent, ulong end, bool unwrittenAllowed) =>
-        extent.Length > 0 && extent.Offset.Value >= end && extent.Offset.Value + extent.Length <= FileBlock.Limit
+    /// <summary>Leaves out what does not fit between its neighbours: of two that overlap, the one that disturbs more of the others.</summary>
+    private static List<Extent> InOrder(List<Extent> extents)
+    {
+        List<Extent> kept = [];
+        for (int i = 0; i < extents.Count; i++)
+        {
+            Extent extent = extents[i];
+            if (kept.Count == 0 || extent.Offset >= kept[^1].End)
+            {
+                // One that lies far ahead hides all that follow it.
+                if (i + 2 < extents.Count && extents[i + 1].Offset < extent.End && extents[i + 2].Offset < extent.End
+                    && (kept.Count == 0 || extents[i + 1].Offset >= kept[^1].End)) continue;
+                kept.Add(extent);
+            }
+        }
+        return kept;
+    }
+
+    private bool IsSound(in Extent extent, bool unwrittenAllowed) =>
+        extent.Length > 0 && extent.Offset.Value + extent.Length <= FileBlock.Limit
         && Geometry.IsValid(extent.Start, extent.Length) && (unwrittenAllowed || !extent.Unwritten);
 
     /// <summary>All leaves that the root, the nodes and the chains of siblings lead to.</summary>
@@ -80,8 +92,10 @@ internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps)
         HashSet<ulong> seen = [];
         Stack<ulong> todo = [];
         int capacity = BmbtInodeRoot.Capacity(fork.Length), nodeCapacity = Geometry.NodeCapacity(LongBtreeHeader.Size, 8, 8);
-        // Wherever the root's pointers may stand: a wrong count must not hide one.
-        for (int i = 0; i < capacity; i++) Push(BinaryPrimitives.ReadUInt64BigEndian(fork[(BmbtInodeRoot.Size + 8 * capacity + 8 * i)..]), seen, todo);
+        // A count that cannot be must not hide a pointer; behind one that can be there is what used to be there.
+        int root = BinaryPrimitives.ReadUInt16BigEndian(fork[2..]);
+        if (root < 1 || root > capacity) root = capacity;
+        for (int i = 0; i < root; i++) Push(BinaryPrimitives.ReadUInt64BigEndian(fork[(BmbtInodeRoot.Size + 8 * capacity + 8 * i)..]), seen, todo);
         byte[] block = new byte[Geometry.BlockSize];
         while (todo.TryPop(out ulong pointer))
         {
@@ -102,16 +116,17 @@ internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps)
             ReadOnlySpan<byte> body = block.AsSpan(LongBtreeHeader.Size);
             int most = header.Level == 0 ? body.Length / PackedExtent.Size : nodeCapacity;
             int count = Math.Min(header.RecordCount, most);
+            List<Extent> leaf = [];
             for (int i = 0; i < count; i++)
             {
                 if (header.Level > 0) Push(BinaryPrimitives.ReadUInt64BigEndian(body[(nodeCapacity * 8 + i * 8)..]), seen, todo);
-                else if (MemoryMarshal.Read<PackedExtent>(body[(i * PackedExtent.Size)..]).Unpack() is var extent && IsSound(extent, 0, unwrittenAllowed)) found.Add(extent);
+                else if (MemoryMarshal.Read<PackedExtent>(body[(i * PackedExtent.Size)..]).Unpack() is var extent && IsSound(extent, unwrittenAllowed)) leaf.Add(extent);
             }
+            // Within a leaf the order tells which one is wrong.
+            found.AddRange(InOrder(leaf));
         }
         found.Sort((a, b) => a.Offset.CompareTo(b.Offset));
-        for (int i = found.Count - 1; i > 0; i--)
-            if (found[i - 1].End > found[i].Offset) found.RemoveAt(i);
-        return found;
+        return InOrder(found);
     }
 
     private void Push(ulong pointer, HashSet<ulong> seen, Stack<ulong> todo)

@@ -20,19 +20,21 @@ internal sealed class InodeRepair(RepairView view, RmapIndex rmaps, SpacePool po
 
     /// <param name="damage">What was found.</param>
     /// <param name="isUsed">The inode btree says it is in use.</param>
-    public void Repair(ulong number, InodeDamage damage, bool isUsed)
+    /// <returns>True if something was changed.</returns>
+    public bool Repair(ulong number, InodeDamage damage, bool isUsed)
     {
         InodeNumber n = new(number);
-        byte[] inode = view.Read(view.OffsetOf(n), Geometry.InodeSize);
+        byte[] inode = view.Read(view.OffsetOf(n), Geometry.InodeSize), before = (byte[])inode.Clone();
         ref InodeCore core = ref InodeCore.At(inode.AsSpan());
         view.Purpose = Remedy.FixInode;
         _forks = (damage & InodeDamage.Fork) != 0 ? _withWitness : _alone;
         int identity = (core.Magic == InodeCore.MagicNumber ? 1 : 0) + (core.Version == 3 ? 1 : 0) + (core.Number == number ? 1 : 0) + (core.Uuid == Geometry.MetaUuid ? 1 : 0);
         bool lostMode = core.Mode == 0 && isUsed && core.LinkCount != 0 && (core.BlockCount != 0 || core.FileSize != 0);
+        if (damage == InodeDamage.Mode && !lostMode) return false; // a free inode, whatever the btree says
         if (identity < 3 || core.Mode == 0 && !lostMode)
         {
             Clear(n, identity >= 3 ? core.Generation.Value : (uint)RandomNumberGenerator.GetInt32(int.MaxValue));
-            return;
+            return true;
         }
         core.Magic = InodeCore.MagicNumber;
         core.Version = 3;
@@ -41,21 +43,25 @@ internal sealed class InodeRepair(RepairView view, RmapIndex rmaps, SpacePool po
         core.OldLinkCount = 0;
         if (core.LinkCount != 0 || !Geometry.IsValid(Geometry.AgOf(n), new AgInode(core.NextUnlinked))) core.NextUnlinked = uint.MaxValue;
         FixCounters(ref core);
+        if (core.ForkOffset * 8 >= Geometry.InodeSize - InodeCore.Size) FixAttributePlace(inode, number, Geometry.InodeSize - InodeCore.Size);
         FixType(inode, number);
         if (InodeCore.At(inode.AsSpan()).Mode == 0 || !FixForks(inode, number, damage))
         {
             Clear(n, core.Generation + 1);
-            return;
+            return true;
         }
         FixSize(inode, ref core);
         FixFlags(ref core, number);
+        if ((damage & InodeDamage.Shares) != 0 && core.IsRegular && Geometry.HasReflink) core.Flags2 |= InodeFlags2.Reflink;
         FixTimes(ref core);
         if (BlockVerifier.VerifyInodeStructure(inode, Geometry, n) is not null)
         {
             Clear(n, core.Generation + 1);
-            return;
+            return true;
         }
+        if (inode.AsSpan().SequenceEqual(before) && Crc32c.IsValid(inode, InodeCore.CrcOffset) && core.Lsn <= view.Head.Value) return false;
         view.WriteInode(n, inode);
+        return true;
     }
 
     /// <summary>Makes an inode a free one.</summary>

@@ -1,0 +1,144 @@
+using ImageFs.Devices;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Journal;
+
+namespace ImageFs.Fsck;
+
+/// <summary>Repairs what names, attributes and link counts say, once inodes and groups are sound: partly through the library, as on any volume.</summary>
+internal sealed class NameRepair
+{
+    private readonly RepairView _view;
+    private readonly Scan _scan;
+    private readonly InodeScan _inodes;
+    private readonly Damage _damage;
+    private readonly ForkScan _forks;
+
+    public NameRepair(RepairView view, Scan scan, InodeScan inodes, Damage damage, ForkScan forks) =>
+        (_view, _scan, _inodes, _damage, _forks) = (view, scan, inodes, damage, forks);
+
+    /// <returns>True if something was repaired.</returns>
+    public bool Run()
+    {
+        bool any = ResetLists();
+        any |= new SymlinkRepair(_view, _scan).Repair(With(InodeDamage.Symlink));
+        if (any) return true;
+        if (RebuildAttributes() | RebuildDirectories()) return true;
+        // Counts mean something only when all names do.
+        return FixLinks();
+    }
+
+    private ulong[] With(InodeDamage which) => [.. _damage.Inodes.Where(i => (i.Value & which) != 0).Select(i => i.Key)];
+
+    /// <summary>Opens the view as a volume, lets it work, and unmounts it: afterwards the log is clean again.</summary>
+    private void OnVolume(Action<Volume> work)
+    {
+        using (Volume volume = Volume.Mount(_view.Device, write: true, ownsDevice: false)) work(volume);
+        _view.SetLog(LogScan.Find(new LogArea(_view.Device, _view.Geometry), _view.Geometry));
+    }
+
+    /// <summary>Unlinked lists in disorder are given up: what was on them is named again rather than freed.</summary>
+    private bool ResetLists()
+    {
+        _view.Purpose = Remedy.RebuildGroupHeaders;
+        Geometry g = _view.Geometry;
+        foreach (uint ag in _damage.UnlinkedGroups)
+        {
+            long offset = g.HeaderOffset(new AgNumber(ag), 2);
+            byte[] agi = _view.Read(offset, g.SectorSize);
+            foreach (ref BigEndian32 bucket in Agi.At(agi.AsSpan()).Unlinked[..]) bucket = uint.MaxValue;
+            _view.Write(BlockKind.Agi, offset, agi);
+            foreach (ref readonly UnlinkedInode unlinked in _inodes.Unlinked.Span)
+                if (g.AgOf(new InodeNumber(unlinked.Inode)).Value == ag && unlinked.Next != uint.MaxValue) Edit(unlinked.Inode, (ref InodeCore core) => core.NextUnlinked = uint.MaxValue);
+        }
+        return _damage.UnlinkedGroups.Count > 0;
+    }
+
+    private delegate void CoreEdit(ref InodeCore core);
+
+    private void Edit(ulong number, CoreEdit edit)
+    {
+        InodeNumber n = new(number);
+        byte[] inode = _view.Read(_view.OffsetOf(n), _view.Geometry.InodeSize);
+        edit(ref InodeCore.At(inode.AsSpan()));
+        _view.WriteInode(n, inode);
+    }
+
+    private bool RebuildAttributes()
+    {
+        ulong[] damaged = With(InodeDamage.Attributes);
+        if (damaged.Length == 0) return false;
+        _view.Purpose = Remedy.RebuildAttributes;
+        AttributeSalvage salvage = new(_view, _forks);
+        SalvagedAttributes[] found = [.. damaged.Select(salvage.Collect)];
+        OnVolume(volume => Array.ForEach(found, new AttributeRebuild(volume).Rebuild));
+        return true;
+    }
+
+    private bool RebuildDirectories()
+    {
+        HashSet<ulong> directories = [];
+        foreach (ulong number in With(InodeDamage.Directory))
+        {
+            // Some findings are about a directory that is named wrongly: then those who name it are written anew.
+            if (_inodes.FindDirectory(number) is int index and >= 0) directories.Add(number);
+        }
+        if (directories.Count == 0) return false;
+        _view.Purpose = Remedy.RebuildDirectory;
+        DirectorySalvage salvage = new(_view, _scan, _forks);
+        HashSet<ulong> named = [];
+        SalvagedDirectory[] found = [.. directories.Order().Select(d => Salvage(salvage, d, named))];
+        OnVolume(volume => Array.ForEach(found, new DirectoryRebuild(volume).Rebuild));
+        return true;
+    }
+
+    /// <summary>A directory keeps the one name its ".." agrees with, or else the first one.</summary>
+    private SalvagedDirectory Salvage(DirectorySalvage salvage, ulong number, HashSet<ulong> named)
+    {
+        ulong root = _view.Geometry.Superblock.RootInode;
+        SalvagedDirectory found = salvage.Collect(number, child =>
+        {
+            if (child == root) return false;
+            if (_inodes.FindDirectory(child) is not (int index and >= 0)) return true;
+            ref DirectoryNode directory = ref _inodes.Directories[index];
+            if (directory.NamedBy >= 0 && _inodes.Directories[directory.NamedBy].Inode != number) return false;
+            return named.Add(child);
+        });
+        int own = _inodes.FindDirectory(number);
+        ulong parent = number == root ? root
+            : own >= 0 && _inodes.Directories[own].NamedBy >= 0 ? _inodes.Directories[_inodes.Directories[own].NamedBy].Inode
+            : _inodes.FindDirectory(found.Parent) >= 0 ? found.Parent : root;
+        return found with { Parent = parent };
+    }
+
+    private bool FixLinks()
+    {
+        List<ulong> orphans = [];
+        bool waiting = false, any = false;
+        _view.Purpose = Remedy.FixLinkCount;
+        foreach (ulong number in With(InodeDamage.Links))
+        {
+            int slot = _scan.Inodes.Find(number);
+            if (slot < 0) continue;
+            uint names = _scan.Inodes.Names(slot);
+            int directory = _inodes.FindDirectory(number);
+            bool unnamed = directory >= 0 ? _inodes.Directories[directory].NamedBy < 0 && number != _view.Geometry.Superblock.RootInode : names == 0;
+            if (!unnamed)
+            {
+                Edit(number, (ref InodeCore core) => core.LinkCount = names);
+                any = true;
+            }
+            else if (_inodes.FindUnlinked(number) is int index and >= 0 && _inodes.Unlinked[index].IsListed) waiting = true;
+            else orphans.Add(number);
+        }
+        if (!waiting && orphans.Count == 0) return any;
+        OnVolume(volume =>
+        {
+            _view.Purpose = Remedy.FreeInode;
+            if (waiting) volume.FreeLeftovers(unlinked: true);
+            _view.Purpose = Remedy.Reconnect;
+            new DirectoryRebuild(volume).Adopt(orphans);
+        });
+        return true;
+    }
+}
