@@ -18,7 +18,12 @@ internal static class DataMemory
             Build(image);
             for (int run = 0; run < options.Runs; run++)
             {
-                using Process process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [.. Self(), "memory-of", image]) { RedirectStandardOutput = true })!;
+                using Process process = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [.. Self(), "memory-of", image]) 
+                {
+                    RedirectStandardOutput = true,
+                    // What is left of the 256 MiB beside the runtime itself: more than that, and the run fails.
+                    Environment = { ["DOTNET_GCHeapHardLimit"] = "0xA000000" },
+                })!;
                 string said = process.StandardOutput.ReadToEnd();
                 process.WaitForExit();
                 peak.Add(double.Parse(said, System.Globalization.CultureInfo.InvariantCulture));

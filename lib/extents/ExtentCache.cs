@@ -29,8 +29,8 @@ internal readonly record struct Segment(FileBlock Offset, FileBlock End, FsBlock
 /// </remarks>
 internal sealed class ExtentCache
 {
-    /// <summary>Chunks kept of one inode: about a million extents in 24 MB. A file with more loads some of them again and again.</summary>
-    private const int MaxChunks = 4096;
+    /// <summary>Chunks kept of one inode: about half a million extents in 12 MB. A file with more loads some of them again and again.</summary>
+    private const int MaxChunks = 2048;
 
     private sealed class Chunk(ulong from, ulong to, Extent[] extents, bool allPrivate)
     {
