@@ -33,6 +33,10 @@ internal sealed class ExtentShift(Volume volume, FileData data)
         if (volume.Map.TryFindLast(inode, ForkKind.Data, new FileBlock(FileBlock.Limit), out Extent highest) && highest.End.Value > FileBlock.Limit - blocks)
             throw new XfsException(Errno.EINVAL, $"blocks behind the end of the file would move beyond the largest file");
 
+        bool splits = volume.Map.TryFind(inode, ForkKind.Data, from, out Extent over) && over.Offset < from;
+        if (splits && inode.ExtentCount(ForkKind.Data) >= inode.Core.MaxExtents)
+            throw new XfsException(Errno.EFBIG, $"{inode}: more than {inode.Core.MaxExtents} extents");
+
         // The highest extent first: each moves into the room the one before it has left.
         FileBlock above = new(FileBlock.Limit);
         bool Step(Transaction tx)

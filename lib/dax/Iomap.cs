@@ -102,7 +102,14 @@ internal struct IomapIterator(Volume volume, OpenInode file, FileBlock from, Fil
             AllocationGroup group = volume.Groups.Of(start);
             AgBlock block = volume.Geometry.BlockInAg(start);
             bool writes = purpose is IomapPurpose.Write or IomapPurpose.Zero;
+            uint all = alike;
             shared = writes ? ReferenceCounts.MustCopy(group, block, ref alike) : ReferenceCounts.IsShared(group, block, ref alike);
+            // By how many does not matter.
+            for (uint more; shared && alike < all; alike += more)
+            {
+                more = all - alike;
+                if (!(writes ? ReferenceCounts.MustCopy(group, block + alike, ref more) : ReferenceCounts.IsShared(group, block + alike, ref more))) break;
+            }
             if (writes)
             {
                 // A reservation left over from earlier sharing is used up, even where nobody shares any more.

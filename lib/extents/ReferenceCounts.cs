@@ -29,7 +29,7 @@ internal static class ReferenceCounts
         Cursor cursor = new(group.Refcountbt);
         if (cursor.Seek(from, SeekMode.LessOrEqual))
         {
-            RefcountRecord record = cursor.Current;
+            RefcountRecord record = Checked(group, cursor.Current);
             uint recordEnd = record.Start + record.Count;
             if (recordEnd > from)
             {

@@ -152,6 +152,23 @@ public sealed class CloneTests
     }
 
     [TestMethod]
+    public void S51_UnwrittenBlocksOfTheDestinationStayWhereTheSourceHasSuchToo()
+    {
+        using World w = new();
+        using (XfsFile a = w.Fs.CreateFile("/a"))
+        {
+            a.Allocate(0, 8 * B);
+            a.Write(2 * B, Repeat((byte)'w', B));
+        }
+        using (XfsFile b = w.Fs.CreateFile("/b")) b.Allocate(0, 8 * B);
+        CloneRange(w, "/a", 0, "/b", 0, 0);
+        Assert.AreEqual("uusuuuuu", w.Picture("/b"));
+        using (XfsFile c = w.Fs.CreateFile("/c")) c.SetLength(8 * B);
+        CloneRange(w, "/c", 0, "/b", 0, 0);
+        Assert.AreEqual("........", w.Picture("/b"), "a hole makes a hole");
+    }
+
+    [TestMethod]
     public void S52_AClonedExtentReplacesThousandsOfSmallOnes()
     {
         using World w = new();
@@ -193,6 +210,17 @@ public sealed class CloneTests
         Assert.AreEqual(1_000, w.Fs.GetEntry("/a").Modified.Seconds);
         Assert.AreEqual(new Timestamp(2_000, 5), w.Fs.GetEntry("/b").Modified);
         Assert.AreEqual(new Timestamp(2_000, 5), w.Fs.GetEntry("/b").Changed);
+    }
+
+    [TestMethod]
+    public void S54_AWholeCloneCarriesTheHintAPartDoesNot()
+    {
+        using World w = Two();
+        using (XfsFile a = w.Fs.OpenFile("/a", write: true)) a.CowExtentSize = 64 << 10;
+        CloneRange(w, "/a", 0, "/b", B, 4 * B);
+        using (XfsFile b = w.Fs.OpenFile("/b")) Assert.AreEqual(0, b.CowExtentSize);
+        CloneRange(w, "/a", 0, "/b", 0, 0);
+        using (XfsFile b = w.Fs.OpenFile("/b")) Assert.AreEqual(64 << 10, b.CowExtentSize);
     }
 
     private static DedupeResult Dedupe(World w, string from, long sourceOffset, string to, long offset, long length)

@@ -163,6 +163,37 @@ public sealed class ExchangeTests
     }
 
     [TestMethod]
+    public void InsideAnAtomicGroupExchangeAndInsertAreUndoneOrDurableWithIt()
+    {
+        using World w = WithClone();
+        w.Fill("/k", 64, (byte)'k');
+        w.Fs.Flush();
+        void Work()
+        {
+            Exchange(w, "/b", 0, "/k", 0, 64 * B);
+            using XfsFile k = w.Fs.OpenFile("/k", write: true);
+            k.InsertRange(4 * B, 4 * B);
+            k.Write(8 * B, Repeat((byte)'!', B));
+        }
+        Assert.ThrowsExactly<InvalidOperationException>(() => w.Fs.Atomically(_ =>
+        {
+            Work();
+            throw new InvalidOperationException("changed my mind");
+        }));
+        IsAll((byte)'k', w.Read("/k"));
+        IsAll((byte)'a', w.Read("/b"));
+        w.Fs.Atomically(_ => Work());
+        w.Write("/b", 0, Repeat((byte)'?', 64 * B));
+        w.CrashAndReopen();
+        Assert.AreEqual(68 * B, w.Fs.GetEntry("/k").Length);
+        IsAll((byte)'a', w.Read("/k", 0, 4 * B));
+        IsAll(0, w.Read("/k", 4 * B, 4 * B));
+        IsAll((byte)'!', w.Read("/k", 8 * B, B));
+        IsAll((byte)'a', w.Read("/k", 9 * B, 59 * B));
+        IsAll((byte)'a', w.Read("/a"));
+    }
+
+    [TestMethod]
     public void S61_ACopySharesWhatItCanAndReturnsHowFarItGot()
     {
         using World w = new();

@@ -1,0 +1,91 @@
+using ImageFs.Extents;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Tests.Fixtures;
+using static ImageFs.Tests.Fixtures.World;
+
+namespace ImageFs.Tests.Dax;
+
+/// <summary>The limits of extents and of their counters.</summary>
+[TestClass]
+public sealed class LimitTests
+{
+    [TestMethod]
+    public void S95_WhatIsLongerThanAnExtentCanBeIsSeveral()
+    {
+        const long most = (long)Extent.MaxLength * B, length = 9L << 30;
+        using World w = new(20 << 10, "-d", "agcount=1");
+        using (XfsFile a = w.Fs.CreateFile("/a"))
+        {
+            a.Allocate(0, length);
+            Assert.AreEqual(2, a.GetExtents().Count);
+            Assert.AreEqual(most, a.GetExtents()[0].Length);
+            // Written by decree: nobody wants to wait for nine gigabytes.
+            Inode inode = w.Fs.Resolve("/a", false);
+            foreach (FileBlock at in new[] { default(FileBlock), new FileBlock(Extent.MaxLength) })
+            {
+                Assert.IsTrue(w.Fs.Volume.Map.TryFind(inode, ForkKind.Data, at, out Extent extent));
+                w.Fs.Volume.Run(tx => w.Fs.Volume.Map.SetUnwritten(tx, inode, extent, unwritten: false));
+            }
+        }
+        w.Fs.Clone("/a", "/b");
+        IReadOnlyList<FileExtent> shared = w.Extents("/b");
+        Assert.AreEqual(length, shared.Sum(e => e.Length));
+        Assert.IsTrue(shared.All(e => e.Shared && e.Length <= most));
+        w.Write("/b", most - 10, Repeat((byte)'!', 20));
+        IsAll((byte)'!', w.Read("/b", most - 10, 20));
+        IsAll(0, w.Read("/a", most - 10, 20));
+        using XfsFile b = w.Fs.OpenFile("/b", write: true);
+        b.CollapseRange(B, B);
+        Assert.IsTrue(b.GetExtents().All(e => e.Length <= most));
+    }
+
+    [TestMethod]
+    [DataRow("nrext64=0")]
+    [DataRow("nrext64=1")]
+    public void S95_AFileWithoutRoomForAnotherExtentRefusesWhatNeedsOneAndStaysAsItIs(string counters)
+    {
+        using World w = new(300, "-i", counters);
+        w.Fill("/source", 64, (byte)'s');
+        using (XfsFile f = w.Fs.CreateFile("/f"))
+            for (int i = 0; i < 40; i++) f.Write(i * 8L * B, Repeat((byte)'f', 4 * B));
+        w.Fs.Clone("/f", "/g");
+        string before = w.Picture("/f");
+        byte[] bytes = w.Read("/f");
+        Inode inode = w.Fs.Resolve("/f", false);
+        ulong count = inode.Core.ExtentCount;
+        Assert.AreEqual(ForkFormat.Btree, inode.Core.Format);
+        // The counter is full, whatever it counts; nothing of this is flushed.
+        void SetCount(ulong value) => w.Fs.Volume.Run(tx => inode.Modify(tx).ExtentCount = value);
+        SetCount(inode.Core.MaxExtents);
+        using (XfsFile f = w.Fs.OpenFile("/f", write: true), source = w.Fs.OpenFile("/source"))
+        {
+            Assert.AreEqual(Errno.EFBIG, ErrnoOf(() => f.Write(B, Repeat((byte)'!', B))), "copy-on-write in the middle of an extent");
+            Assert.AreEqual(Errno.EFBIG, ErrnoOf(() => f.CloneRange(source, 0, 5 * B, B)), "clone into a hole");
+            Assert.AreEqual(Errno.EFBIG, ErrnoOf(() => f.PunchHole(B, B)), "a hole in an extent");
+            Assert.AreEqual(Errno.EFBIG, ErrnoOf(() => f.InsertRange(B, B)), "an extent cut in two");
+            Assert.AreEqual(Errno.EFBIG, ErrnoOf(() => f.Allocate(5 * B, B)), "blocks in a hole");
+            Assert.AreEqual(0, f.StagedBytes % B);
+        }
+        SetCount(count);
+        Assert.AreEqual(before, w.Picture("/f"));
+        CollectionAssert.AreEqual(bytes, w.Read("/f"));
+        CollectionAssert.AreEqual(bytes, w.Read("/g"));
+    }
+
+    [TestMethod]
+    public void AnExchangeTheLogHasNoRoomForIsRefused()
+    {
+        using World w = new(300);
+        ulong most = w.Fs.Volume.MostExtentsAtOnce / 4;
+        Assert.IsGreaterThan(100UL, most);
+        using XfsFile a = w.Fs.CreateFile("/a"), b = w.Fs.CreateFile("/b");
+        byte[] one = [1];
+        for (ulong i = 0; i <= most; i++) a.Write((long)i * 2 * B, one);
+        b.SetLength(a.Length);
+        Assert.AreEqual(Errno.EFBIG, ErrnoOf(() => b.ExchangeRange(a, 0, 0, 0, ExchangeOptions.ToEnd)));
+        IsAll(0, w.Read("/b", 0, B));
+        b.ExchangeRange(a, 0, 0, (long)most * B);
+        Assert.AreEqual(1, w.Read("/b", 0, 1)[0]);
+    }
+}
