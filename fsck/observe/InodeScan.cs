@@ -268,6 +268,8 @@ internal sealed class InodeScan
         if ((flags & forDirectories) != 0 && !core.IsDirectory) Complain("flags of a directory", flags & forDirectories);
         if ((flags & forFiles) != 0 && !core.IsRegular) Complain("flags of a regular file", flags & forFiles);
         if ((flags & InodeFlags.NewRtBitmap) != 0 && number != _realtimeBitmap) Complain("flag of the realtime bitmap", flags & InodeFlags.NewRtBitmap);
+        if (core.Format == ForkFormat.Device && core.FileSize != 0) _scan.Report(FindingCodes.Form(Structure.Inode), at with { Field = "size" }, $"found {core.FileSize}, a special file has none");
+        if (core.ForkOffset == 0 && core.AttributeFormat != ForkFormat.Extents) _scan.Report(FindingCodes.Form(Structure.Inode), at with { Field = "aformat" }, $"found {core.AttrFormat} without an attribute fork, expected 2");
         if ((flags & InodeFlags.Realtime) != 0 && !_hasRealtime) Complain("without a realtime device:", flags & InodeFlags.Realtime);
 
         void Complain(string what, InodeFlags which) => _scan.Report(FindingCodes.InodeFlags, at with { Field = "flags" }, $"{what} {which} on an inode of another kind");

@@ -165,7 +165,7 @@ internal sealed class InodeRepair(RepairView view, RmapIndex rmaps, SpacePool po
         bool possible = core.ForkOffset * 8 < literal && (!device || core.ForkOffset is 0 or 1);
         bool empty = core.ForkOffset != 0 && core.AttributeFormat == ForkFormat.Extents && core.AttrExtentCount == 0;
         if (possible && (empty || core.ForkOffset != 0 && _guess.IsAttributeFork(inode, number, core.ForkOffset, core.AttributeFormat))) return;
-        if (possible && core.ForkOffset == 0 && core.AttributeFormat is ForkFormat.Extents or ForkFormat.Device && core.AttrExtentCount == 0) return;
+        if (possible && core.ForkOffset == 0 && core.AttributeFormat == ForkFormat.Extents && core.AttrExtentCount == 0) return;
         if (_guess.FindAttributeFork(inode, number) is (byte offset, ForkFormat format) && (!device || offset == 1))
         {
             (core.ForkOffset, core.AttributeFormat) = (offset, format);
@@ -201,7 +201,8 @@ internal sealed class InodeRepair(RepairView view, RmapIndex rmaps, SpacePool po
             }
             return;
         }
-        if (core.Format == ForkFormat.Device || !core.IsRegular && !core.IsDirectory) return;
+        if (core.Format == ForkFormat.Device) core.FileSize = 0;
+        if (!core.IsRegular && !core.IsDirectory) return;
         SalvagedFork map = _forks.Collect(inode, core.Number, attribute: false, core.BlockCount);
         if (core.IsDirectory)
         {
