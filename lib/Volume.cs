@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using ImageFs.Allocation;
+using ImageFs.Attributes;
 using ImageFs.Dax;
 using ImageFs.Devices;
 using ImageFs.Extents;
@@ -22,7 +23,7 @@ namespace ImageFs;
 /// atomic group runs. The bytes of open files are guarded by
 /// each inode's <see cref="OpenInode.Io"/>, which is taken first: reads and overwrites in place do without the gate.
 /// </remarks>
-internal sealed partial class Volume : IDisposable
+internal sealed partial class Volume : IAttributeHome, IDisposable
 {
     /// <summary>Seconds after which staged blocks that no write came back to are freed.</summary>
     private const long CowLifetime = 300;
@@ -111,6 +112,7 @@ internal sealed partial class Volume : IDisposable
     public UnlinkedLists Unlinked { get; }
     public BlockMap Map { get; }
     public Journal.Journal? Journal { get; }
+    void IAttributeHome.NoteData() => Journal!.NoteData();
     public RecoveryResult Recovery { get; }
     public bool IsWritable { get; }
 

@@ -96,13 +96,13 @@ internal static class AttributeFork
             case ForkFormat.Local when inode.Core.FileSize <= (ulong)bytes:
                 break;
             case ForkFormat.Local when inode.IsDirectory:
-                BlockForm.FromShort(tx, new DirectoryStorage(fork.Volume.Groups, fork.Volume.Map, inode));
+                BlockForm.FromShort(tx, new DirectoryStorage(fork.Home.Groups, fork.Home.Map, inode));
                 break;
             case ForkFormat.Local:
-                SymlinkTarget.MoveOut(tx, fork.Volume.Groups, fork.Volume.Map, inode);
+                SymlinkTarget.MoveOut(tx, fork.Home.Groups, fork.Home.Map, inode);
                 break;
             case ForkFormat.Extents or ForkFormat.Btree:
-                fork.Volume.Map.ShrinkDataFork(tx, inode, bytes);
+                fork.Home.Map.ShrinkDataFork(tx, inode, bytes);
                 break;
         }
     }

@@ -15,12 +15,12 @@ namespace ImageFs.Attributes;
 internal readonly record struct RemoteValue(FileBlock Start, uint Length);
 
 /// <summary>The attribute fork of an inode: leaves and nodes go through the cache, values do not.</summary>
-internal sealed class AttributeStorage(Volume volume, Inode inode) : ForkStorage(volume.Groups, volume.Map, inode, ForkKind.Attribute, 1)
+internal sealed class AttributeStorage(IAttributeHome home, Inode inode) : ForkStorage(home.Groups, home.Map, inode, ForkKind.Attribute, 1)
 {
     /// <summary>File blocks of a da-btree have 32 bits.</summary>
     public const ulong Limit = 1UL << 32;
 
-    public Volume Volume => volume;
+    public IAttributeHome Home => home;
     public new Inode Inode => base.Inode;
 
     /// <summary>Where a block of the fork lies on the device.</summary>
@@ -48,7 +48,7 @@ internal sealed class AttributeStorage(Volume volume, Inode inode) : ForkStorage
             Map.Map(tx, Inode, ForkKind.Attribute, new Extent(at, start, length, Unwritten: false));
             at += length;
         }
-        volume.Journal!.NoteData();
+        home.NoteData();
         return remote;
     }
 
@@ -76,7 +76,7 @@ internal sealed class AttributeStorage(Volume volume, Inode inode) : ForkStorage
             Crc32c.Stamp(block, RemoteHeader.CrcOffset);
             written += piece;
         }
-        volume.Data.Write(device, run);
+        home.Data.Write(device, run);
         ArrayPool<byte>.Shared.Return(rented);
     }
 
@@ -123,7 +123,7 @@ internal sealed class AttributeStorage(Volume volume, Inode inode) : ForkStorage
     {
         fault = null;
         if (!TryBlock(at, out long device)) return false;
-        volume.Data.Read(device, bytes);
+        home.Data.Read(device, bytes);
         fault = BlockVerifier.Verify(BlockKind.AttrRemote, bytes, Geometry, device);
         return true;
     }

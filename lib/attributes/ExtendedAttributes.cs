@@ -30,40 +30,40 @@ internal static class ExtendedAttributes
     };
 
     /// <summary>The value of an attribute.</summary>
-    public static bool TryGet(Volume volume, Inode inode, in AttributeKey key, out byte[] value)
+    public static bool TryGet(IAttributeHome home, Inode inode, in AttributeKey key, out byte[] value)
     {
         value = [];
         if (inode.Core.ForkOffset == 0) return false;
-        AttributeStorage fork = new(volume, inode);
+        AttributeStorage fork = new(home, inode);
         return IsShort(inode) ? ShortAttributes.TryGet(fork, key, out value) : new AttributeTree(fork).TryGet(key, out value);
     }
 
     /// <summary>True if there is such an attribute.</summary>
-    public static bool Exists(Volume volume, Inode inode, in AttributeKey key)
+    public static bool Exists(IAttributeHome home, Inode inode, in AttributeKey key)
     {
         if (inode.Core.ForkOffset == 0) return false;
-        AttributeStorage fork = new(volume, inode);
+        AttributeStorage fork = new(home, inode);
         return IsShort(inode) ? new ShortReader(fork).TryFind(key) : new AttributeTree(fork).Exists(key);
     }
 
     /// <summary>Shows every attribute, parent pointers too.</summary>
-    public static void List(Volume volume, Inode inode, AttributeVisitor visit)
+    public static void List(IAttributeHome home, Inode inode, AttributeVisitor visit)
     {
         if (inode.Core.ForkOffset == 0) return;
-        AttributeStorage fork = new(volume, inode);
+        AttributeStorage fork = new(home, inode);
         if (IsShort(inode)) ShortAttributes.List(fork, visit); else new AttributeTree(fork).List(visit);
     }
 
     /// <summary>Makes or replaces an attribute.</summary>
     /// <exception cref="XfsException">EEXIST, ENODATA: <paramref name="mode"/> asks for the opposite; E2BIG: the value is too long.</exception>
     /// <exception cref="XfsNoSpaceException">No room.</exception>
-    public static void Set(Transaction tx, Volume volume, Inode inode, in AttributeKey key, ReadOnlySpan<byte> value, AttributeMode mode = AttributeMode.Either)
+    public static void Set(Transaction tx, IAttributeHome home, Inode inode, in AttributeKey key, ReadOnlySpan<byte> value, AttributeMode mode = AttributeMode.Either)
     {
         if (value.Length > AttributeFormat.MaxValue) throw new XfsException(Errno.E2BIG, $"inode {inode.Number}: a value of {value.Length} bytes, at most {AttributeFormat.MaxValue} possible");
-        if (mode != AttributeMode.Either && Exists(volume, inode, key) != (mode == AttributeMode.Replace))
+        if (mode != AttributeMode.Either && Exists(home, inode, key) != (mode == AttributeMode.Replace))
             throw mode == AttributeMode.Create ? new XfsException(Errno.EEXIST, $"inode {inode.Number} has that attribute already") : Missing(inode);
 
-        AttributeStorage fork = new(volume, inode);
+        AttributeStorage fork = new(home, inode);
         // Of a value too long for the inode the kernel counts the lowest byte of the length, and we put the fork where it does.
         if (inode.Core.ForkOffset == 0) AttributeFork.Create(tx, fork, AttributeFormat.ShortHeader + AttributeFormat.ShortEntry(key.Name.Length, (byte)value.Length));
         if (IsShort(inode))
@@ -76,10 +76,10 @@ internal static class ExtendedAttributes
     }
 
     /// <summary>Removes an attribute; false if there is none.</summary>
-    public static bool Remove(Transaction tx, Volume volume, Inode inode, in AttributeKey key)
+    public static bool Remove(Transaction tx, IAttributeHome home, Inode inode, in AttributeKey key)
     {
         if (inode.Core.ForkOffset == 0) return false;
-        AttributeStorage fork = new(volume, inode);
+        AttributeStorage fork = new(home, inode);
         if (!IsShort(inode))
         {
             if (!new AttributeTree(fork).Remove(tx, key)) return false;
@@ -89,6 +89,16 @@ internal static class ExtendedAttributes
         if (!ShortAttributes.Remove(tx, fork, key)) return false;
         if (new ShortReader(fork).Left == 0) AttributeFork.TryDrop(tx, inode);
         return true;
+    }
+
+    /// <summary>Removes an attribute, and what a crash left of it half made or half removed.</summary>
+    public static void Erase(Transaction tx, IAttributeHome home, Inode inode, in AttributeKey key)
+    {
+        Remove(tx, home, inode, key);
+        if (inode.Core.ForkOffset == 0 || IsShort(inode)) return;
+        AttributeStorage fork = new(home, inode);
+        while (new AttributeTree(fork).Remove(tx, key, incomplete: true)) { }
+        TryShrink(tx, fork);
     }
 
     /// <summary>Goes back into the inode if one leaf is left and its entries fit there.</summary>

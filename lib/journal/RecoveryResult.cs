@@ -62,7 +62,7 @@ public sealed class RecoveryResult
     public void RequireKnownIntents()
     {
         PendingIntent[] unknown = [.. PendingIntents.Where(i => i.Type is not (LogItemType.ExtentFreeIntent or LogItemType.RmapIntent
-            or LogItemType.RefcountIntent or LogItemType.BmapIntent))];
+            or LogItemType.RefcountIntent or LogItemType.BmapIntent or LogItemType.AttrIntent or LogItemType.ExchangeIntent))];
         if (unknown.Length == 0) return;
         string kinds = string.Join(", ", unknown.GroupBy(i => i.Name).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => $"{g.Count()} {g.Key}"));
         throw new XfsUnsupportedException($"the log holds intents that cannot be finished here ({kinds}); mount the image once with a kernel");

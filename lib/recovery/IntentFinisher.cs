@@ -1,4 +1,5 @@
 using ImageFs.Allocation;
+using ImageFs.Attributes;
 using ImageFs.Devices;
 using ImageFs.Extents;
 using ImageFs.Format;
@@ -27,7 +28,7 @@ namespace ImageFs.Recovering;
 /// from: the next recovery begins at the same tail. So a power cut finds either all intents pending or none, and whoever
 /// recovers then, the kernel included, goes on from there.
 /// </remarks>
-internal sealed class IntentFinisher
+internal sealed partial class IntentFinisher : IAttributeHome
 {
     // Actions, in the low byte of the flags.
     private const uint ActionMask = 0xFF;
@@ -38,6 +39,7 @@ internal sealed class IntentFinisher
     // Flags above.
     private const uint AttributeFork = 1u << 31, BmapUnwritten = 1u << 30, BmapRealtime = 1u << 29, RmapBmbt = 1u << 30, RmapUnwritten = 1u << 29;
 
+    private readonly BlockDevice _device;
     private readonly Journal.Journal _journal;
     private readonly MetadataCache _cache;
     private readonly AllocationGroups _groups;
@@ -48,6 +50,7 @@ internal sealed class IntentFinisher
     private IntentFinisher(BlockDevice device, RecoveryResult recovery)
     {
         LogPosition position = recovery.Position;
+        _device = device;
         _cache = new MetadataCache(device, recovery.Geometry);
         _groups = new AllocationGroups(_cache);
         _inodes = new InodeStore(_cache);
@@ -56,6 +59,10 @@ internal sealed class IntentFinisher
     }
 
     private Geometry Geometry => _cache.Geometry;
+    AllocationGroups IAttributeHome.Groups => _groups;
+    BlockMap IAttributeHome.Map => _map;
+    BlockDevice IAttributeHome.Data => _device;
+    void IAttributeHome.NoteData() => _journal.NoteData();
 
     /// <summary>Finishes all pending intents on a device to which the replay has been applied, durably; moves the log's head.</summary>
     /// <param name="device">The image, or the overlay of the replay: then everything stays in memory.</param>
@@ -100,6 +107,12 @@ internal sealed class IntentFinisher
                 break;
             case BmapIntent bmap:
                 foreach (IntentMapping mapping in bmap.Mappings) ChangeMapping(bmap, mapping);
+                break;
+            case AttrIntent attribute:
+                ChangeAttribute(attribute);
+                break;
+            case ExchangeIntent exchange:
+                ExchangeMappings(exchange);
                 break;
         }
         _journal.NoteDone(intent);

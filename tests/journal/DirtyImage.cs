@@ -23,7 +23,11 @@ internal sealed class DirtyImage : IDisposable
     }
 
     /// <summary>Has the kernel work on a copy of an image and pulls the plug.</summary>
-    public static DirtyImage From(TempImage made, string workload, bool flushLog = true, string? mountOptions = null)
+    public static DirtyImage From(TempImage made, string workload, bool flushLog = true, string? mountOptions = null) =>
+        From(made, mount => mount.Run(workload, TimeSpan.FromMinutes(3)), flushLog, mountOptions);
+
+    /// <inheritdoc cref="From(TempImage, string, bool, string?)"/>
+    public static DirtyImage From(TempImage made, Action<KernelMount> workload, bool flushLog = true, string? mountOptions = null)
     {
         TempImage image = TempImage.CopyOf(made.Path);
         try
@@ -39,12 +43,13 @@ internal sealed class DirtyImage : IDisposable
     }
 
     /// <summary>Mounts once more, which replays the log, works and pulls the plug again.</summary>
-    public void WorkAgain(string workload, bool flushLog = true, string? mountOptions = null) => Work(_image, workload, flushLog, mountOptions);
+    public void WorkAgain(string workload, bool flushLog = true, string? mountOptions = null) =>
+        Work(_image, mount => mount.Run(workload, TimeSpan.FromMinutes(3)), flushLog, mountOptions);
 
-    private static void Work(TempImage image, string workload, bool flushLog, string? mountOptions)
+    private static void Work(TempImage image, Action<KernelMount> workload, bool flushLog, string? mountOptions)
     {
         using KernelMount mount = KernelMount.ReadWrite(image.Path, mountOptions);
-        mount.Run(workload, TimeSpan.FromMinutes(3));
+        workload(mount);
         mount.PullThePlug(flushLog);
     }
 

@@ -378,12 +378,13 @@ public sealed class LogReaderTests
             .Item(Item(LogItemType.BmapIntent, 1, 1, 13, 131, 500, 1, 2 | 1UL << 32))
             .Item(Item(LogItemType.AttrIntent, 3, 77, 14, 131, 1 | 4UL << 32, 3 | 2UL << 32), "user"u8.ToArray(), "abc\0"u8.ToArray())
             .Item(Item(LogItemType.ExchangeIntent, 1, 0, 15, 131, 132, 1 | 2UL << 32, 5, 6, 7, 4, ulong.MaxValue, ulong.MaxValue))
+            .Item(Item(LogItemType.RmapIntentRt, 1, 1, 17, 131, 300, 7, 8 | 3UL << 32))
             .Item(Item(LogItemType.ExtentFreeIntent, 1, 1, 16, 700, 1)).Commit();
         log.Write();
         log.Start().Item(Item(LogItemType.ExtentFreeDone, 1, 1, 16, 700, 1)).Item(Item(LogItemType.RmapDone, 1, 0, 999)).Commit();
         log.Write();
         RecoveryResult result = log.Replay();
-        CollectionAssert.AreEqual(new[] { "EFI", "RUI", "CUI", "BUI", "ATTRI", "XMI" }, result.PendingIntents.Select(i => i.Name).ToArray());
+        CollectionAssert.AreEqual(new[] { "EFI", "RUI", "CUI", "BUI", "ATTRI", "XMI", "RUI_RT" }, result.PendingIntents.Select(i => i.Name).ToArray());
         var efi = (ExtentFreeIntent)result.PendingIntents[0];
         CollectionAssert.AreEqual(new IntentExtent[] { new(new(100), 5, 0), new(new(200), 6, 0) }, efi.Extents.ToArray());
         Assert.AreEqual(new IntentMapping(131, new(300), new(7), 8, 3), ((RmapIntent)result.PendingIntents[1]).Mappings.Single());
@@ -396,7 +397,7 @@ public sealed class LogReaderTests
         var exchange = (ExchangeIntent)result.PendingIntents[5];
         Assert.AreEqual((131ul, 132ul, 5ul, 6ul, 7ul, 4ul), (exchange.Inode1.Value, exchange.Inode2.Value, exchange.Start1.Value, exchange.Start2.Value, exchange.Blocks, exchange.Flags));
         XfsUnsupportedException refusal = Assert.ThrowsExactly<XfsUnsupportedException>(result.RequireKnownIntents);
-        StringAssert.Contains(refusal.Message, "1 ATTRI, 1 XMI");
+        StringAssert.Contains(refusal.Message, "(1 RUI_RT)");
     }
 
     [TestMethod]

@@ -171,7 +171,9 @@ public sealed class IntentTests
         }
     }
 
-    private static void AssertFinishedAsTheKernelDoes(string path, bool mount)
+    /// <summary>Our recovery, in memory and for good, and the kernel's of a copy must leave one tree; ours must be clean.</summary>
+    /// <param name="mount">Whether the kernel looks at what we left as well.</param>
+    internal static void AssertFinishedAsTheKernelDoes(string path, bool mount)
     {
         TreeListing expected = DirtyImage.KernelListing(path);
         const TreeFields fields = LibraryListing.Fields & ~TreeFields.Extents;
@@ -188,7 +190,7 @@ public sealed class IntentTests
     }
 
     /// <summary>What the kernel left depends on its timing: a failure cannot be made again from the seed, so the image is kept.</summary>
-    private static void Keep(string image, int round, string workload, IReadOnlyList<PendingIntent> pending)
+    internal static void Keep(string image, int round, string workload, IReadOnlyList<PendingIntent> pending)
     {
         string kept = Path.Combine(Path.GetTempPath(), $"imagefs-intents-{Environment.ProcessId}-{round}.img");
         File.Copy(image, kept, overwrite: true);
@@ -200,6 +202,8 @@ public sealed class IntentTests
                 RefcountIntent refcount => string.Join(" ", refcount.Extents),
                 RmapIntent rmap => string.Join(" ", rmap.Mappings),
                 BmapIntent bmap => string.Join(" ", bmap.Mappings),
+                AttrIntent attribute => $"{attribute.Operation} of inode {attribute.Inode}",
+                ExchangeIntent exchange => exchange.ToString(),
                 _ => "",
             });
     }

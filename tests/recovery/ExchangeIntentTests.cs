@@ -1,0 +1,97 @@
+using ImageFs.Devices;
+using ImageFs.Journal;
+using ImageFs.Mkfs;
+using ImageFs.Tests.Fixtures;
+using ImageFs.Tests.Journal;
+
+namespace ImageFs.Tests.Recovering;
+
+/// <summary>Logs of a kernel that was cut off while it exchanged the mappings of files. The judge is its own recovery of a copy.</summary>
+[TestClass]
+public sealed class ExchangeIntentTests
+{
+    private const int Pairs = 3;
+
+    private static TempImage Base(bool reflink, params string[] options)
+    {
+        TempImage image = TempImage.NotYetThere();
+        StringWriter errors = new();
+        Assert.AreEqual(0, MkfsProgram.Run(["-q", "--size", "128m", "-i", "exchange=1", .. options, image.Path], TextWriter.Null, errors), errors.ToString());
+        using KernelMount mount = KernelMount.ReadWrite(image.Path);
+        // One of each pair has two thousand pieces, the other as many elsewhere, some of them unwritten; some blocks are shared.
+        mount.Run($$"""
+            punch() { seq "$2" 8 "$3" | sed 's/.*/fpunch &k 4k/' | xfs_io "$1" >/dev/null; }
+            for i in 0 1 2; do
+                xfs_io -f -c 'pwrite -q -b 1m 0 12m' a$i; xfs_io -f -c 'pwrite -q -S 0x62 -b 1m 0 9m' -c 'falloc 9m 3m' b$i; sync -f .
+                punch a$i 4 12284; punch b$i 0 11996
+                {{(reflink ? "cp --reflink=always a$i keep$i" : ":")}}
+            done
+            truncate -s 11000001 a1
+            """, TimeSpan.FromMinutes(2));
+        return image;
+    }
+
+    /// <summary>Exchanges pairs of files, whole or in part, until the plug is pulled.</summary>
+    private static void Begin(KernelMount mount, Random random)
+    {
+        const ulong toTheEnd = 1, onlyWritten = 8;
+        for (int i = 0; i < Pairs; i++)
+        {
+            byte[] one = Posix.Bytes(mount[$"a{i}"]), two = Posix.Bytes(mount[$"b{i}"]);
+            int how = random.Next(3), skip = random.Next(1000) * 4096;
+            new Thread(() =>
+            {
+                while (true)
+                {
+                    int error = how switch
+                    {
+                        0 => Posix.ExchangeRange(one, two, 0, 0, 0, toTheEnd),
+                        1 => Posix.ExchangeRange(one, two, skip, 4096, 6 << 20, 0),
+                        _ => Posix.ExchangeRange(one, two, 4096, skip, 6 << 20, onlyWritten),
+                    };
+                    if (error != 0) return;
+                }
+            }) { IsBackground = true }.Start();
+        }
+        Thread.Sleep(2 + random.Next(60));
+    }
+
+    [TestMethod]
+    [DataRow("")]
+    [DataRow("-b size=1024 -m rmapbt=0,reflink=0")]
+    [DataRow("-b size=1024 -m rmapbt=1,reflink=1")]
+    public void AnExchangeOfMappingsIsFinishedAsTheKernelDoesIt(string options)
+    {
+        Judge.Require("xfs_io");
+        Random random = new(TestSettings.Seed);
+        Console.WriteLine(TestSettings.Replay(nameof(AnExchangeOfMappingsIsFinishedAsTheKernelDoesIt), TestSettings.Seed));
+        using TempImage made = Base(!options.Contains("reflink=0", StringComparison.Ordinal), options.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        int wanted = 4 * TestSettings.Sweep, found = 0;
+        Dictionary<string, int> kinds = [];
+        for (int round = 0; found < wanted && round < 6 * wanted; round++)
+        {
+            using DirtyImage image = DirtyImage.From(made, mount => Begin(mount, random));
+            MemoryDevice device = image.Load();
+            IReadOnlyList<PendingIntent> pending = ImageFs.Journal.Recovery.Replay(device, DirtyImage.GeometryOf(device)).PendingIntents;
+            if (!pending.OfType<ExchangeIntent>().Any()) continue;
+            found++;
+            foreach (PendingIntent intent in pending)
+            {
+                string kind = intent is ExchangeIntent exchange ? $"XMI with flags {exchange.Flags}" : intent.Name;
+                kinds[kind] = kinds.GetValueOrDefault(kind) + 1;
+            }
+            try
+            {
+                IntentTests.AssertFinishedAsTheKernelDoes(image.Path, mount: found % 2 == 0);
+            }
+            catch (Exception)
+            {
+                IntentTests.Keep(image.Path, round, "", pending);
+                throw;
+            }
+        }
+        string summary = $"{found} images, unfinished intents: " + string.Join(", ", kinds.OrderBy(k => k.Key, StringComparer.Ordinal).Select(k => $"{k.Value} {k.Key}"));
+        Console.WriteLine(summary);
+        Assert.AreEqual(wanted, found, summary);
+    }
+}
