@@ -19,15 +19,19 @@ internal sealed class AttributeScan : IHashTree
     private readonly byte[] _leaf, _value;
     private readonly BitArray _used;
     private readonly PackedList<(uint Block, uint Length)> _remote = new();
+    private readonly ParentTable? _parents;
     private ulong _number;
+    private int _slot;
     private Where _at;
     private bool _isComplete;
 
-    public AttributeScan(Scan scan, ForkScan forks)
+    /// <param name="parents">Where parent pointers go; null on a file system without.</param>
+    public AttributeScan(Scan scan, ForkScan forks, ParentTable? parents)
     {
         _scan = scan;
         _g = scan.Geometry;
         _forks = forks;
+        _parents = parents;
         _leaf = new byte[_g.BlockSize];
         _value = new byte[_g.BlockSize];
         _used = new BitArray(_g.BlockSize / 4);
@@ -35,11 +39,13 @@ internal sealed class AttributeScan : IHashTree
 
     /// <summary>Examines the attribute fork; the fork's map is the one walked last.</summary>
     /// <param name="isBroken">The map is known to be incomplete.</param>
-    public void Examine(ReadOnlySpan<byte> inode, ulong number, bool isBroken, Where at)
+    public void Examine(ReadOnlySpan<byte> inode, ulong number, int slot, bool isBroken, Where at)
     {
         ref readonly InodeCore core = ref InodeCore.At(inode);
         _number = number;
+        _slot = slot;
         _at = at;
+        if (isBroken) _parents?.MarkUnreadable(slot);
         if (core.AttributeFormat == ForkFormat.Local)
         {
             ExamineShort(inode[(InodeCore.Size + core.DataForkSize(_g.InodeSize))..]);
@@ -53,6 +59,7 @@ internal sealed class AttributeScan : IHashTree
         ulong end = Math.Min(uint.MaxValue, _forks.Map[_forks.Map.Count - 1].End.Value);
         _tree.Walk(this, 0, end, 1);
         long met = _tree.Visited;
+        if (_tree.IsBroken) _parents?.MarkUnreadable(slot);
         foreach ((uint block, uint length) in _remote.Span) met += ExamineValue(block, length);
         if (!_isComplete || _tree.IsBroken) return;
         long mapped = 0;
@@ -68,6 +75,7 @@ internal sealed class AttributeScan : IHashTree
         if (total < 4 || total > fork.Length)
         {
             Complain(_at, $"inline attributes of {total} bytes in a fork of {fork.Length}");
+            _parents?.MarkUnreadable(_slot);
             return;
         }
         int position = 4;
@@ -77,6 +85,7 @@ internal sealed class AttributeScan : IHashTree
             if (position + size > total)
             {
                 Complain(_at, $"inline attribute {i} of {count} crosses the end at {total}");
+                _parents?.MarkUnreadable(_slot);
                 return;
             }
             int length = fork[position];
@@ -85,6 +94,7 @@ internal sealed class AttributeScan : IHashTree
             if ((flags & (Local | Incomplete)) != 0) Complain(_at, $"inline attribute \"{NameScan.Show(name)}\" has flags 0x{flags:x2}");
             CheckName(name, flags, _at);
             CheckAcl(name, flags, value, _at);
+            if ((flags & Parent) != 0) TakePointer(name, value, _at);
             for (int earlier = 4; earlier < position; earlier += 3 + fork[earlier] + fork[earlier + 1])
                 if (fork[earlier + 2] == flags && fork.Slice(earlier + 3, fork[earlier]).SequenceEqual(name) && (flags & Parent) == 0)
                     _scan.Report(FindingCodes.AttributeName, _at, NameScan.Show(name), "stands there twice");
@@ -103,6 +113,17 @@ internal sealed class AttributeScan : IHashTree
             : (flags & Parent) != 0 && !_g.Superblock.Has(IncompatFeatures.ParentPointers) ? "is a parent pointer on a file system without them"
             : null;
         if (problem is not null) _scan.Report(FindingCodes.AttributeName, at, NameScan.Show(name), problem);
+    }
+
+    private void TakePointer(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, Where at)
+    {
+        if (_parents is null) return; // which was reported with the name
+        string? problem = value.Length != ParentPointer.Size ? $"{value.Length} bytes, expected {ParentPointer.Size} beside the name"
+            : !DirectoryName.IsLegal(name) ? "no entry can have this name"
+            : !_g.IsValid(new InodeNumber(ParentPointer.At(value).Inode)) ? $"directory {ParentPointer.At(value).Inode} cannot exist"
+            : null;
+        if (problem is not null) _scan.Report(FindingCodes.ParentForm, at, NameScan.Show(name), problem);
+        else _parents.AddPointer(_number, _slot, ParentPointer.At(value).Inode, ParentPointer.At(value).Generation, name);
     }
 
     /// <summary>An access control list is a count and as many entries of twelve bytes.</summary>
@@ -178,9 +199,17 @@ internal sealed class AttributeScan : IHashTree
             if (nameAt % 4 != 0 || nameAt + room > leaf.Length || !Take(nameAt, room)) overlaps = true;
             ReadOnlySpan<byte> name = leaf.Slice(nameAt + (local ? 3 : 9), length);
             CheckName(name, flags, at);
-            if ((flags & Parent) == 0 && BinaryPrimitives.ReadUInt32BigEndian(entry) != DirectoryName.Hash(name))
-                Complain(at, $"hash 0x{BinaryPrimitives.ReadUInt32BigEndian(entry):x} of attribute {i}, \"{NameScan.Show(name)}\" has 0x{DirectoryName.Hash(name):x}");
-            if (local) CheckAcl(name, flags, leaf.Slice(nameAt + 3 + length, BinaryPrimitives.ReadUInt16BigEndian(leaf[nameAt..])), at);
+            ReadOnlySpan<byte> value = local ? leaf.Slice(nameAt + 3 + length, BinaryPrimitives.ReadUInt16BigEndian(leaf[nameAt..])) : [];
+            uint hash = DirectoryName.Hash(name);
+            if ((flags & Parent) != 0)
+            {
+                TakePointer(name, value, at);
+                // Links of one name in many directories would all have one hash.
+                if (value.Length == ParentPointer.Size) hash ^= (uint)(ParentPointer.At(value).Inode >> 32) ^ (uint)ParentPointer.At(value).Inode.Value;
+            }
+            if (BinaryPrimitives.ReadUInt32BigEndian(entry) != hash)
+                Complain(at, $"hash 0x{BinaryPrimitives.ReadUInt32BigEndian(entry):x} of attribute {i}, \"{NameScan.Show(name)}\" has 0x{hash:x}");
+            if (local) CheckAcl(name, flags, value, at);
             else if ((flags & Incomplete) != 0) _isComplete = false; // a value that was never finished has what blocks it got
             else if (BinaryPrimitives.ReadUInt32BigEndian(leaf[(nameAt + 4)..]) is uint bytes and > 0)
                 _remote.Add((BinaryPrimitives.ReadUInt32BigEndian(leaf[nameAt..]), bytes));

@@ -11,6 +11,7 @@ internal struct DirectoryNode
     /// <summary>Index of the directory whose entry names it; -1 as long as none was found.</summary>
     public int NamedBy;
     public int Slot;
+    public uint Generation;
     /// <summary>True if its ".." could be read.</summary>
     public bool IsRead;
 }
@@ -38,12 +39,13 @@ internal sealed class InodeScan
     private readonly ulong _realtimeBitmap, _realtimeSummary;
     private readonly bool _hasRealtime;
 
-    public InodeScan(Scan scan, ForkScan forks)
+    /// <param name="parents">Where parent pointers go; null on a file system without.</param>
+    public InodeScan(Scan scan, ForkScan forks, ParentTable? parents)
     {
         _scan = scan;
         _g = scan.Geometry;
         _forks = forks;
-        _attributes = new AttributeScan(scan, forks);
+        _attributes = new AttributeScan(scan, forks, parents);
         _symlinks = new SymlinkScan(scan);
         _chunkBytes = InodeChunkRecord.InodesPerChunk * _g.InodeSize;
         Superblock sb = _g.Superblock;
@@ -239,7 +241,7 @@ internal sealed class InodeScan
 
         bool keep = core.IsSymlink;
         ForkTotals data = _forks.Walk(inode, number, attribute: false, keep);
-        if (core.IsDirectory) Directories.Add(new DirectoryNode { Inode = number, NamedBy = -1, Slot = slot });
+        if (core.IsDirectory) Directories.Add(new DirectoryNode { Inode = number, NamedBy = -1, Slot = slot, Generation = core.Generation });
         else if (core.IsSymlink) _symlinks.Examine(inode, number, _forks.Map, at);
 
         ForkTotals attributes = default;
@@ -247,7 +249,7 @@ internal sealed class InodeScan
         {
             HasAttributes = true;
             attributes = _forks.Walk(inode, number, attribute: true, keep: true);
-            _attributes.Examine(inode, number, attributes.IsBroken, at);
+            _attributes.Examine(inode, number, slot, attributes.IsBroken, at);
         }
         if (!data.IsBroken && data.Extents != core.ExtentCount)
             _scan.Report(FindingCodes.InodeNextents, at with { Field = "nextents" }, core.ExtentCount, data.Extents, ForkScan.ForkName(false));

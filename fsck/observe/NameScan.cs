@@ -10,14 +10,17 @@ internal sealed class NameScan
     private readonly Geometry _g;
     private readonly InodeScan _inodes;
     private readonly DirectoryScan _directories;
+    private readonly ParentTable? _parents;
     private readonly ulong[] _hidden;
     private int _current;
 
-    public NameScan(Scan scan, InodeScan inodes, ForkScan forks)
+    /// <param name="parents">Where entries go that must have a parent pointer; null on a file system without.</param>
+    public NameScan(Scan scan, InodeScan inodes, ForkScan forks, ParentTable? parents)
     {
         _scan = scan;
         _g = scan.Geometry;
         _inodes = inodes;
+        _parents = parents;
         _directories = new DirectoryScan(scan, forks, this);
         Superblock sb = _g.Superblock;
         _hidden = [sb.RealtimeBitmapInode, sb.RealtimeSummaryInode, sb.UserQuotaInode, sb.GroupQuotaInode, sb.ProjectQuotaInode];
@@ -93,6 +96,7 @@ internal sealed class NameScan
         }
         _scan.Inodes.Names(slot)++;
         if ((state & InodeState.Used) == 0) return;
+        _parents?.AddEntry(child, slot, _inodes.Directories[_current].Inode, _inodes.Directories[_current].Generation, name);
         DirectoryFileType actual = DirectoryName.TypeOf((ushort)((byte)(state & InodeState.TypeMask) << 12));
         if (_g.HasFileType && type != (byte)actual)
             _scan.Report(FindingCodes.EntryType, at with { Field = "filetype" }, Show(name), child, type, $"{(byte)actual} ({actual})");

@@ -157,6 +157,12 @@ public static class FindingCodes
     public static readonly FindingCode AttributeName = Row("attr-name", Error, "attribute \"{0}\" {1}", RebuildAttributes);
     public static readonly FindingCode AttributeAcl = Row("attr-acl", Error, "{0}: {1}", RebuildAttributes);
 
+    // Parent pointers.
+    public static readonly FindingCode ParentForm = Row("parent-form", Error, "parent pointer \"{0}\": {1}", RebuildAttributes);
+    public static readonly FindingCode ParentMissing = Row("parent-missing", Error, "entry \"{0}\" of directory {1} names this inode, which has no parent pointer for it", RebuildAttributes);
+    public static readonly FindingCode ParentDangling = Row("parent-dangling", Error, "a parent pointer leads to entry \"{0}\" of directory {1}, which does not name this inode", RebuildAttributes);
+    public static readonly FindingCode ParentGeneration = Row("parent-generation", Error, "the parent pointer for entry \"{0}\" of directory {1} says generation {2}, the directory has {3}", RebuildAttributes);
+
     private static FindingCode Row(string text, Severity severity, string template, Remedy remedy)
     {
         FindingCode row = new(text, severity, template, remedy);

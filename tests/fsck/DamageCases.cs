@@ -18,7 +18,7 @@ internal static class DamageCases
 
     public static IReadOnlyList<DamageCase> All { get; } =
     [
-        .. Superblocks(), .. Headers(), .. Blocks(), .. Trees(), .. FreeSpace(), .. InodeTrees(), .. Owners(), .. Inodes(), .. Links(), .. Directories(), .. AttributeForks(),
+        .. Superblocks(), .. Headers(), .. Blocks(), .. Trees(), .. FreeSpace(), .. InodeTrees(), .. Owners(), .. Inodes(), .. Links(), .. Directories(), .. AttributeForks(), .. ParentPointers(),
     ];
 
     public static IEnumerable<object[]> Rows => All.Select(c => new object[] { c.Name });
@@ -493,6 +493,30 @@ internal static class DamageCases
         Case("remote value: owner", Attributes, "attr-value-identity", i => i.Bytes(RemoteValue(i), i.Geometry.BlockSize, RemoteHeader.CrcOffset, b => Set64(b[32..], i.Geometry.Superblock.RootInode))),
         Case("remote value: offset", Attributes, "attr-value-form", i => i.Bytes(RemoteValue(i), i.Geometry.BlockSize, RemoteHeader.CrcOffset, b => Add32(b[4..], 1))),
         Case("access control list: tag", Attributes, FindingCodes.AttributeAcl, i => i.AttributeFork(i.FindUsed(c => c.ForkOffset != 0 && c.AttributeFormat == ForkFormat.Local), b => FakeAcl(b))),
+    ];
+
+    /// <summary>The file with one name, four letters long: its pointer's name begins at byte 7, its value at 11.</summary>
+    private static ulong OneParent(DamagedImage i) => i.FindUsed(c => c.IsRegular && c.LinkCount == 1 && c.ForkOffset != 0);
+
+    private static IEnumerable<DamageCase> ParentPointers() =>
+    [
+        Case("parent pointer: another name", DamagedImage.Parents, FindingCodes.ParentMissing, i => i.AttributeFork(OneParent(i), b => b[7] = (byte)'F')),
+        Case("parent pointer: an entry that is not there", DamagedImage.Parents, FindingCodes.ParentDangling, i => i.AttributeFork(OneParent(i), b => b[7] = (byte)'F')),
+        Case("parent pointer: another directory", DamagedImage.Parents, FindingCodes.ParentDangling, i => i.AttributeFork(OneParent(i), b => Set64(b[11..], i.Geometry.Superblock.RootInode))),
+        Case("parent pointer: generation", DamagedImage.Parents, FindingCodes.ParentGeneration, i => i.AttributeFork(OneParent(i), b => Add32(b[19..], 1))),
+        Case("parent pointer: a directory that cannot exist", DamagedImage.Parents, FindingCodes.ParentForm, i => i.AttributeFork(OneParent(i), b => Set64(b[11..], 1UL << 60))),
+        Case("parent pointer: a name with a slash", DamagedImage.Parents, FindingCodes.ParentForm, i => i.AttributeFork(OneParent(i), b => b[7] = (byte)'/')),
+        Case("parent pointer: all of them gone", DamagedImage.Parents, FindingCodes.ParentMissing, i => i.AttributeFork(OneParent(i), b => { b[1] = 4; b[2] = 0; })),
+        Case("parent pointer: of the root", DamagedImage.Parents, FindingCodes.ParentDangling, i =>
+        {
+            byte[] pointers = i.ReadInode(OneParent(i))[(InodeCore.Size + i.Core(OneParent(i)).ForkOffset * 8)..];
+            byte offset = i.Core(OneParent(i)).ForkOffset;
+            i.Inode(i.Geometry.Superblock.RootInode, (ref InodeCore c) => { c.ForkOffset = offset; c.AttributeFormat = ForkFormat.Local; });
+            i.AttributeFork(i.Geometry.Superblock.RootInode, b => pointers.CopyTo(b));
+        }),
+        Case("parent pointer: a generation in a leaf", DamagedImage.Parents, FindingCodes.ParentGeneration, i => i.AttributeBlock(AttributeLeaf(i), 0, b => Add32(b[(BinaryPrimitives.ReadUInt16BigEndian(b[84..]) + 3 + b[BinaryPrimitives.ReadUInt16BigEndian(b[84..]) + 2] + 8)..], 1))),
+        Case("parent pointer: hash without the directory", DamagedImage.Parents, FindingCodes.AttributeForm, i => i.AttributeBlock(AttributeLeaf(i), 0, b => b[83] ^= 1)),
+        Case("entry without a parent pointer", DamagedImage.Parents, FindingCodes.ParentMissing, i => i.Fork(i.FindUsed(c => c.IsDirectory && c.Format == ForkFormat.Local && c.ForkOffset != 0), b => b[9] = (byte)'F')),
     ];
 
     /// <summary>Replaces the inline attributes by one list with a tag that does not exist.</summary>

@@ -18,7 +18,22 @@ internal delegate void EditBytes(Span<byte> bytes);
 /// </summary>
 internal sealed class DamagedImage
 {
-    public DamagedImage(string sample) : this(MemoryDevice.Load(SampleImages.Path(sample))) { }
+    /// <summary>Stands for an image with parent pointers, which xfsprogs of the samples cannot make: it is made here.</summary>
+    public const string Parents = "parents";
+
+    public DamagedImage(string sample) : this(sample == Parents ? WithParents() : MemoryDevice.Load(SampleImages.Path(sample))) { }
+
+    private static MemoryDevice WithParents()
+    {
+        MemoryDevice device = new(64 << 20);
+        ImageFs.Mkfs.Mkfs.Format(device, new() { ParentPointers = true });
+        using FileSystem fs = FileSystem.Open(device, write: true, leaveOpen: true);
+        fs.CreateDirectory("/folder");
+        fs.CreateFile("/folder/file").Dispose();
+        fs.CreateFile("/many").Dispose();
+        for (int i = 0; i < 20; i++) fs.CreateHardLink($"/many-{i}-{new string('n', 40 + i)}", "/many");
+        return device;
+    }
 
     public DamagedImage(MemoryDevice device)
     {
