@@ -39,8 +39,8 @@ internal sealed class InodeScan
     private readonly ulong _realtimeBitmap, _realtimeSummary;
     private readonly bool _hasRealtime;
 
-    /// <param name="parents">Where parent pointers go; null on a file system without.</param>
-    public InodeScan(Scan scan, ForkScan forks, ParentTable? parents)
+    /// <param name="parents">Where parent pointers go; null if nobody asks for them.</param>
+    public InodeScan(Scan scan, ForkScan forks, ParentTable? parents = null)
     {
         _scan = scan;
         _g = scan.Geometry;
