@@ -98,7 +98,7 @@ internal sealed class AttributeStorage(IAttributeHome home, Inode inode) : ForkS
                     // Blocks without a header.
                     if (!TryBlock(at, out long device)) throw Corrupt($"its value is not mapped at block {at}");
                     int plain = Math.Min(value.Length - have, bytes.Length);
-                    volume.Data.Read(device, value.AsSpan(have, plain));
+                    home.Data.Read(device, value.AsSpan(have, plain));
                     have += plain;
                     continue;
                 }
