@@ -38,20 +38,18 @@ public sealed class ExchangeIntentTests
         const ulong toTheEnd = 1, onlyWritten = 8;
         for (int i = 0; i < Pairs; i++)
         {
-            byte[] one = Posix.Bytes(mount[$"a{i}"]), two = Posix.Bytes(mount[$"b{i}"]);
-            int how = whole ? 0 : random.Next(4), skip = random.Next(1000) * 4096;
+            PosixFile one = new(mount[$"a{i}"]), two = new(mount[$"b{i}"]);
+            int how = whole ? 0 : random.Next(3), skip = random.Next(1000) * 4096;
             new Thread(() =>
             {
-                while (true)
-                {
-                    int error = how switch
+                using (one)
+                using (two)
+                    while (how switch
                     {
-                        0 or 1 => Posix.ExchangeRange(one, two, 0, 0, 0, toTheEnd),
-                        2 => Posix.ExchangeRange(one, two, skip, 4096, 6 << 20, 0),
-                        _ => Posix.ExchangeRange(one, two, 4096, skip, 6 << 20, onlyWritten),
-                    };
-                    if (error != 0) return;
-                }
+                        0 => two.ExchangeRange(one, 0, 0, 0, toTheEnd),
+                        1 => two.ExchangeRange(one, skip, 4096, 6 << 20, 0),
+                        _ => two.ExchangeRange(one, 4096, skip, 6 << 20, onlyWritten),
+                    } == 0) { }
             }) { IsBackground = true }.Start();
         }
         Thread.Sleep(2 + random.Next(60));
