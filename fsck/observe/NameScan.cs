@@ -14,8 +14,8 @@ internal sealed class NameScan
     private readonly ulong[] _hidden;
     private int _current;
 
-    /// <param name="parents">Where entries go that must have a parent pointer; null on a file system without.</param>
-    public NameScan(Scan scan, InodeScan inodes, ForkScan forks, ParentTable? parents)
+    /// <param name="parents">Where entries go that must have a parent pointer; null if nobody asks for them.</param>
+    public NameScan(Scan scan, InodeScan inodes, ForkScan forks, ParentTable? parents = null)
     {
         _scan = scan;
         _g = scan.Geometry;

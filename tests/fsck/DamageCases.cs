@@ -23,6 +23,9 @@ internal static class DamageCases
 
     public static IEnumerable<object[]> Rows => All.Select(c => new object[] { c.Name });
 
+    /// <summary>What a repair mends: all but parent pointers, which it only names.</summary>
+    public static IEnumerable<object[]> RepairableRows => All.Where(c => c.Image != DamagedImage.Parents).Select(c => new object[] { c.Name });
+
     private static DamageCase Case(string name, string image, FindingCode code, Action<DamagedImage> edit) => new(name, image, code.Text, edit);
     private static DamageCase Case(string name, string image, string code, Action<DamagedImage> edit) => new(name, image, code, edit);
 

@@ -10,7 +10,7 @@ namespace ImageFs.Tests.Fsck;
 public sealed class RepairTests
 {
     [TestMethod]
-    [DynamicData(nameof(DamageCases.Rows), typeof(DamageCases))]
+    [DynamicData(nameof(DamageCases.RepairableRows), typeof(DamageCases))]
     public void ADamageIsRepairedCompletely(string name)
     {
         DamageCase damage = DamageCases.All.Single(c => c.Name == name);
