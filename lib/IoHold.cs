@@ -15,9 +15,13 @@ internal readonly struct IoHold : IDisposable
     }
 
     /// <summary>Takes the lock of one inode. Not while holding <see cref="Volume.Gate"/>.</summary>
-    public static IoHold Enter(OpenInode inode, IoMode mode)
+    /// <param name="mindsWritten">
+    /// The caller minds what copy-on-write has written and not mapped yet, as <see cref="OpenInode.SegmentAt"/> does. Otherwise
+    /// nothing of that kind is left when this returns: what the fork says is how things are.
+    /// </param>
+    public static IoHold Enter(OpenInode inode, IoMode mode, bool mindsWritten = false)
     {
-        inode.EnterIo(mode);
+        inode.EnterIo(mode, mindsWritten);
         return new(inode, mode);
     }
 

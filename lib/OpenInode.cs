@@ -54,13 +54,24 @@ internal sealed class OpenInode
         }
     }
 
-    /// <summary>What lies at a file block, read if need be. The caller holds <see cref="Io"/> in any mode.</summary>
-    public Segment SegmentAt(FileBlock at)
+    /// <summary>
+    /// What lies at a file block, read if need be; no longer than asked for where copy-on-write waits to be mapped. The
+    /// caller holds <see cref="Io"/> in any mode.
+    /// </summary>
+    public Segment SegmentAt(FileBlock at, FileBlock end)
     {
-        if (Extents.TryFind(at, out Segment segment)) return segment;
+        if (!Extents.TryFind(at, out Segment segment)) segment = Load(at);
+        if (Cow.Written == 0) return segment;
+        if (end > segment.End) end = segment.End;
+        if (Cow.TryFindWritten(at, end, out Extent written)) return new Segment(written.Offset, written.End, written.Start, Unwritten: false, Private: true);
+        return segment with { End = Cow.NextWritten(at, end) };
+    }
+
+    private Segment Load(FileBlock at)
+    {
         lock (_volume.Gate)
         {
-            if (Extents.TryFind(at, out segment)) return segment;
+            if (Extents.TryFind(at, out Segment segment)) return segment;
             Extent[] extents = _volume.Map.ReadAround(Inode, ForkKind.Data, at, out FileBlock from, out FileBlock to);
             Extents.Add(at, from, to, extents, allPrivate: !Inode.Core.Has(InodeFlags2.Reflink));
             bool found = Extents.TryFind(at, out segment);
@@ -101,12 +112,36 @@ internal sealed class OpenInode
         core.ChangeCount = core.ChangeCount + 1;
     }
 
-    /// <summary>Takes <see cref="Io"/>, unless an atomic group of this thread has taken everything.</summary>
-    public void EnterIo(IoMode mode)
+    /// <summary>
+    /// Takes <see cref="Io"/>, unless an atomic group of this thread has taken everything, and maps first what copy-on-write has
+    /// written, unless the caller minds that himself.
+    /// </summary>
+    public void EnterIo(IoMode mode, bool mindsWritten = false)
     {
         if (_volume.OwnsAll) return;
         Invariant.Holds(!_volume.Gate.IsHeldByCurrentThread, "an inode is locked before the volume's gate");
         Io.Enter(mode);
+        while (!mindsWritten && Cow.Written > 0)
+        {
+            if (mode != IoMode.Exclusive)
+            {
+                Io.Exit(mode);
+                Io.Enter(IoMode.Exclusive);
+            }
+            try
+            {
+                // Of a volume that is shut down nothing can be mapped any more.
+                mindsWritten = !new FileData(_volume).TryComplete(this);
+            }
+            catch
+            {
+                Io.Exit(IoMode.Exclusive);
+                throw;
+            }
+            if (mode == IoMode.Exclusive) return;
+            Io.Exit(IoMode.Exclusive);
+            Io.Enter(mode);
+        }
     }
 
     /// <summary>From <see cref="IoMode.Update"/> to <see cref="IoMode.Exclusive"/>.</summary>

@@ -111,7 +111,7 @@ internal sealed partial class Volume
             // Who was opened meanwhile is out of order: only if he is free.
             if (_open.Values.Except(held).ToArray().All(late =>
             {
-                bool free = late.Io.TryEnter(IoMode.Exclusive, TimeSpan.Zero);
+                bool free = late.Cow.Written == 0 && late.Io.TryEnter(IoMode.Exclusive, TimeSpan.Zero);
                 if (free) held.Add(late);
                 return free;
             }))

@@ -36,6 +36,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     private readonly Dictionary<ulong, OpenInode> _open = [];
     private readonly BlockDevice _mapped, _copied;
     private readonly ConcurrentQueue<OpenInode> _overwritten = [];
+    private readonly ConcurrentDictionary<OpenInode, bool> _written = [];
     private Timestamp _collected;
     private bool _closing;
     // The first change here ends that.
@@ -292,6 +293,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     {
         if (Journal is { Failure: null }) SettleTimes();
         _open.Remove(inode.Inode.Number.Value);
+        _written.TryRemove(inode, out _);
         if (Journal is null || Journal.Failure is not null) return;
         inode.Cow.CancelAll();
         if (inode.Inode.Core.Mode != 0 && inode.Inode.Core.LinkCount == 0) new FileData(this).Inactivate(inode.Inode);
@@ -318,6 +320,13 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     public void Flush()
     {
         if (Journal is null) return;
+        lock (Gate) RequireNoGroup("nothing can be made durable inside it");
+        foreach (OpenInode inode in _written.Keys)
+        {
+            // To be alone in the file, with nothing left to be mapped, is all that is wanted.
+            using IoHold alone = IoHold.Enter(inode, IoMode.Exclusive);
+            if (inode.Cow.Written == 0) _written.TryRemove(inode, out _);
+        }
         if (Layouts.HasWriters) Journal.NoteData();
         // Most of the waiting happens here, where it is in nobody's way.
         Journal.FlushData();
@@ -329,6 +338,9 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
             Journal.Checkpoint();
         }
     }
+
+    /// <summary>A file has blocks that copy-on-write wrote and that are not mapped yet. By who is alone in it.</summary>
+    public void NoteWritten(OpenInode inode) => _written.TryAdd(inode, true);
 
     /// <summary>A file was overwritten in place. By any thread.</summary>
     public void NoteOverwritten(OpenInode inode) => _overwritten.Enqueue(inode);
@@ -431,6 +443,8 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
         foreach (OpenInode inode in open) inode.Io.Enter(IoMode.Exclusive);
         try
         {
+            FileData data = new(this);
+            foreach (OpenInode inode in open) data.TryComplete(inode);
             lock (Gate)
                 if (Journal is { Failure: null } journal) Unmount(journal);
         }

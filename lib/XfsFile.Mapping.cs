@@ -30,6 +30,7 @@ public sealed partial class XfsFile
     /// </summary>
     public IReadOnlyList<FileExtent> GetStagedExtents()
     {
+        using IoHold reading = Enter(IoMode.Read);
         lock (Volume.Gate) return [.. Checked().Cow.Extents.Select(extent => Describe(extent, shared: false))];
     }
 

@@ -49,7 +49,8 @@ public sealed partial class XfsFile : IDisposable
     {
         get
         {
-            lock (Volume.Gate) return (long)Checked().Cow.Blocks << _fileSystem.Geometry.BlockLog;
+            CowFork cow = Checked().Cow;
+            lock (Volume.Gate) return ((long)cow.Blocks - cow.Written) << _fileSystem.Geometry.BlockLog;
         }
     }
 
@@ -90,7 +91,7 @@ public sealed partial class XfsFile : IDisposable
     public int Read(long offset, Span<byte> destination)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        using IoHold reading = Enter(IoMode.Read);
+        using IoHold reading = Enter(IoMode.Read, mindsWritten: true);
         return _fileSystem.Files.Read(_inode, offset, destination);
     }
 
@@ -113,14 +114,18 @@ public sealed partial class XfsFile : IDisposable
         if (TryOverwrite(offset, data)) return;
         long end = offset > long.MaxValue - data.Length ? long.MaxValue : offset + data.Length;
         using IoHold alone = EnterToWrite(new LayoutRange(Checked(), offset, end));
-        lock (Volume.Gate) _fileSystem.Files.Write(Changed(data.Length > 0), offset, data);
+        Volume.RequireWritable();
+        Writable();
+        if (data.Length > 0 && !_fileSystem.HasNoCapability(_inode))
+            lock (Volume.Gate) Changed(true);
+        _fileSystem.Files.Write(_inode, offset, data);
     }
 
     private bool TryOverwrite(long offset, ReadOnlySpan<byte> data)
     {
         if (data.IsEmpty || !CanWrite || offset > _inode.Size - data.Length) return false;
         Volume.RequireWritable();
-        using IoHold inPlace = Enter(IoMode.Overwrite);
+        using IoHold inPlace = Enter(IoMode.Overwrite, mindsWritten: true);
         return _fileSystem.HasNoCapability(_inode) && _fileSystem.Files.TryOverwrite(_inode, offset, data);
     }
 
@@ -173,7 +178,7 @@ public sealed partial class XfsFile : IDisposable
     }
 
     /// <summary>Takes the inode's lock for one call; throws if the file was closed before it was granted.</summary>
-    private IoHold Enter(IoMode mode) => StillOpen(IoHold.Enter(Checked(), mode));
+    private IoHold Enter(IoMode mode, bool mindsWritten = false) => StillOpen(IoHold.Enter(Checked(), mode, mindsWritten));
 
     internal OpenInode Checked()
     {

@@ -14,7 +14,7 @@ namespace ImageFs.Dax;
 /// A block is in one of two states:
 /// <code>
 ///   reserved   (Unwritten)    set aside; anybody short of space may collect it
-///   written                   the data of a write that is under way goes there; it ends with that write, mapped or cancelled
+///   written                   the data of a write is there or on its way; mapped or cancelled with that write, or mapped later
 /// </code>
 /// A reservation is wider than the write that asked for it (cowextsize, 32 blocks unless set), so that later writes near by
 /// land next to it. Exactly the blocks of a write become written, and only written ones are ever mapped.
@@ -24,8 +24,11 @@ internal sealed class CowFork(Volume volume, Inode inode)
     /// <summary>Blocks of a reservation where neither cowextsize nor extsize is set (XFS_DEFAULT_COWEXTSZ_HINT).</summary>
     public const uint DefaultHint = 32;
 
-    // By file offset. Neighbours of one state that touch on the device are one.
-    private readonly SortedList<ulong, Extent> _extents = [];
+    // By file offset. A lock of their own, never held for long, guards them: readers look for what is written and not yet
+    // mapped without the volume's gate, with which anybody short of space may collect what is reserved.
+    private readonly SortedList<ulong, Reservation> _reservations = [];
+    private readonly Lock _lock = new();
+    private int _written;
 
     /// <summary>Staged blocks, in either state.</summary>
     public ulong Blocks
@@ -33,30 +36,66 @@ internal sealed class CowFork(Volume volume, Inode inode)
         get
         {
             ulong blocks = 0;
-            foreach (Extent extent in _extents.Values) blocks += extent.Length;
+            lock (_lock)
+                foreach (Reservation reservation in _reservations.Values) blocks += reservation.Left;
             return blocks;
         }
     }
 
+    /// <summary>Written blocks. They become fewer or more only while the inode is held exclusively.</summary>
+    public int Written => Volatile.Read(ref _written);
+
     /// <summary>When a write last reserved or used something.</summary>
     public Timestamp LastUse { get; private set; }
 
-    /// <summary>What is staged, in the order of the file.</summary>
-    internal IList<Extent> Extents => _extents.Values;
-
-    /// <summary>What is staged over a file block.</summary>
-    public bool TryFind(FileBlock at, out Extent extent)
+    /// <summary>What is staged, in the order of the file, each run in one state.</summary>
+    internal List<Extent> Extents
     {
-        int index = IndexAtOrBefore(at);
-        extent = index >= 0 ? _extents.Values[index] : default;
-        return index >= 0 && extent.End > at;
+        get
+        {
+            List<Extent> runs = [];
+            lock (_lock)
+                foreach (Reservation reservation in _reservations.Values)
+                    for (FileBlock at = reservation.Extent.Offset; reservation.TryNext(at, out Extent extent); at = extent.End) runs.Add(extent);
+            return runs;
+        }
     }
 
-    /// <summary>Start of the first staged run behind a file block, or <paramref name="limit"/>.</summary>
+    /// <summary>What is staged over a file block, as far as it is in one state.</summary>
+    public bool TryFind(FileBlock at, out Extent extent)
+    {
+        extent = default;
+        lock (_lock) return Over(at) is Reservation reservation && reservation.TryFind(at, out extent);
+    }
+
+    /// <summary>Start of the first staged run at or behind a file block, or <paramref name="limit"/>.</summary>
     public FileBlock NextStart(FileBlock at, FileBlock limit)
     {
-        int index = IndexAtOrBefore(at) + 1;
-        return index < _extents.Count && _extents.Values[index].Offset < limit ? _extents.Values[index].Offset : limit;
+        lock (_lock)
+            for (int index = Math.Max(0, IndexAtOrBefore(at)); index < _reservations.Count; index++)
+                if (_reservations.Values[index].TryNext(at, out Extent extent)) return extent.Offset < limit ? extent.Offset : limit;
+        return limit;
+    }
+
+    /// <summary>The written blocks from a file block on, up to <paramref name="end"/>, if that block is written.</summary>
+    public bool TryFindWritten(FileBlock at, FileBlock end, out Extent extent)
+    {
+        if (!TryFind(at, out extent) || extent.Unwritten) return false;
+        extent = BlockMap.Slice(extent, at, end);
+        return true;
+    }
+
+    /// <summary>Start of the first written block at or behind a file block, or <paramref name="limit"/>.</summary>
+    public FileBlock NextWritten(FileBlock at, FileBlock limit)
+    {
+        lock (_lock)
+            for (FileBlock next = NextStart(at, limit); next < limit;)
+            {
+                TryFind(next, out Extent extent);
+                if (!extent.Unwritten) return next;
+                next = NextStart(extent.End, limit);
+            }
+        return limit;
     }
 
     /// <summary>
@@ -71,8 +110,7 @@ internal sealed class CowFork(Volume volume, Inode inode)
         LastUse = volume.Clock();
         if (!TryFind(from, out Extent extent)) extent = Allocate(from, end, near);
         extent = BlockMap.Slice(extent, from, end) with { Unwritten = false };
-        Cut(extent.Offset, extent.End);
-        Put(extent);
+        Set(extent, written: true);
         return extent;
     }
 
@@ -83,6 +121,15 @@ internal sealed class CowFork(Volume volume, Inode inode)
         if (!TryFind(from, out _)) Allocate(from, end, near);
     }
 
+    /// <summary>The opposite of <see cref="Stage"/>, as long as nothing has been written.</summary>
+    public void Unstage(in Extent run) => Set(run, written: false);
+
+    private void Set(in Extent run, bool written)
+    {
+        lock (_lock)
+            if (Over(run.Offset) is Reservation around) Volatile.Write(ref _written, _written + around.Set(run, written));
+    }
+
     private Extent Allocate(FileBlock from, FileBlock end, FsBlock near)
     {
         ref readonly InodeCore core = ref inode.Core;
@@ -90,9 +137,13 @@ internal sealed class CowFork(Volume volume, Inode inode)
         if (hint == 0) hint = DefaultHint;
         // Rounded out to the hint, but never over another reservation.
         ulong start = from.Value / hint * hint, stop = Math.Min((end.Value + hint - 1) / hint * hint, FileBlock.Limit);
-        int before = IndexAtOrBefore(from);
-        if (before >= 0) start = Math.Max(start, _extents.Values[before].End.Value);
-        stop = NextStart(from, new FileBlock(stop)).Value;
+        lock (_lock)
+        {
+            if (Over(from) is Reservation around) Divide(around);
+            int before = IndexAtOrBefore(from);
+            if (before >= 0) start = Math.Max(start, _reservations.Values[before].Extent.End.Value);
+            if (before + 1 < _reservations.Count) stop = Math.Min(stop, _reservations.Values[before + 1].Extent.Offset.Value);
+        }
         volume.Layouts.TrimToUnleased(inode, from, ref start, ref stop);
         stop = Math.Min(stop, start + Extent.MaxLength);
         return volume.Run(tx =>
@@ -126,10 +177,10 @@ internal sealed class CowFork(Volume volume, Inode inode)
     public ulong Cancel(FileBlock from, FileBlock end) => Cancel(from, end, writtenToo: true);
 
     /// <summary>Frees everything reserved; what a write under way is using stays.</summary>
-    public ulong CancelReserved() => _extents.Count == 0 ? 0 : Cancel(default, new FileBlock(FileBlock.Limit), writtenToo: false);
+    public ulong CancelReserved() => Blocks == 0 ? 0 : Cancel(default, new FileBlock(FileBlock.Limit), writtenToo: false);
 
     /// <summary>Frees everything.</summary>
-    public ulong CancelAll() => _extents.Count == 0 ? 0 : Cancel(default, new FileBlock(FileBlock.Limit));
+    public ulong CancelAll() => Blocks == 0 ? 0 : Cancel(default, new FileBlock(FileBlock.Limit));
 
     private ulong Cancel(FileBlock from, FileBlock end, bool writtenToo)
     {
@@ -154,47 +205,52 @@ internal sealed class CowFork(Volume volume, Inode inode)
     /// <summary>Forgets a range, in memory.</summary>
     private void Cut(FileBlock from, FileBlock end)
     {
-        for (int index = Math.Max(0, IndexAtOrBefore(from)); index < _extents.Count && _extents.Values[index].Offset < end;)
-        {
-            Extent whole = _extents.Values[index];
-            if (whole.End <= from)
+        lock (_lock)
+            for (int index = Math.Max(0, IndexAtOrBefore(from)); index < _reservations.Count && _reservations.Values[index].Extent.Offset < end;)
             {
-                index++;
-                continue;
+                Reservation whole = _reservations.Values[index];
+                if (whole.Extent.End > from) Volatile.Write(ref _written, _written - whole.Take(BlockMap.Slice(whole.Extent, from, end)));
+                if (whole.Left == 0) _reservations.RemoveAt(index); else index++;
             }
-            _extents.RemoveAt(index);
-            if (whole.Offset < from) _extents.Add(whole.Offset.Value, BlockMap.Slice(whole, whole.Offset, from));
-            if (whole.End > end) _extents.Add(end.Value, BlockMap.Slice(whole, end, whole.End));
-            if (whole.Offset < from) index++;
-            if (whole.End > end) return;
-        }
     }
 
-    /// <summary>Adds a run where there is none, in memory, joined with its neighbours.</summary>
+    /// <summary>Adds a reserved run where there is none, in memory.</summary>
     private void Put(Extent run)
     {
-        int before = IndexAtOrBefore(run.Offset);
-        if (before >= 0 && Joins(_extents.Values[before], run))
-        {
-            Extent left = _extents.Values[before];
-            run = left with { Length = left.Length + run.Length };
-            _extents.RemoveAt(before--);
-        }
-        if (before + 1 < _extents.Count && Joins(run, _extents.Values[before + 1]))
-        {
-            run = run with { Length = run.Length + _extents.Values[before + 1].Length };
-            _extents.RemoveAt(before + 1);
-        }
-        _extents.Add(run.Offset.Value, run);
+        lock (_lock)
+            for (Extent rest = run; rest.Length > 0;)
+            {
+                Reservation? around = Over(rest.Offset);
+                int next = IndexAtOrBefore(rest.Offset) + 1;
+                FileBlock end = around?.Extent.End ?? (next < _reservations.Count ? _reservations.Values[next].Extent.Offset : rest.End);
+                Extent part = BlockMap.Slice(rest, rest.Offset, end);
+                if (around is not null) around.Restore(part);
+                else _reservations.Add(part.Offset.Value, new Reservation(part));
+                rest = BlockMap.Slice(rest, part.End, rest.End);
+            }
     }
 
-    private bool Joins(in Extent left, in Extent right) =>
-        left.Unwritten == right.Unwritten && left.End == right.Offset && left.Start.Value + left.Length == right.Start.Value
-        && left.Length + right.Length <= Extent.MaxLength && volume.Geometry.AgOf(left.Start) == volume.Geometry.AgOf(right.Start);
+    /// <summary>Makes a reservation of each run that is left of one, because another one is to come in between.</summary>
+    private void Divide(Reservation whole)
+    {
+        _reservations.Remove(whole.Extent.Offset.Value);
+        for (FileBlock at = whole.Extent.Offset; whole.TryNext(at, out Extent run); at = run.End)
+        {
+            Reservation part = new(run with { Unwritten = true });
+            part.Set(run, !run.Unwritten);
+            _reservations.Add(run.Offset.Value, part);
+        }
+    }
+
+    private Reservation? Over(FileBlock at)
+    {
+        int index = IndexAtOrBefore(at);
+        return index >= 0 && _reservations.Values[index] is Reservation found && found.Extent.End > at ? found : null;
+    }
 
     private int IndexAtOrBefore(FileBlock at)
     {
-        IList<ulong> keys = _extents.Keys;
+        IList<ulong> keys = _reservations.Keys;
         int low = 0, high = keys.Count;
         while (low < high)
         {

@@ -24,7 +24,7 @@ namespace ImageFs.Dax;
 /// In an atomic group written blocks that were there before it go out of place too, private or not.
 /// A failed write leaves the mapping of its range as it was.
 /// </remarks>
-internal sealed class FileData(Volume volume)
+internal sealed partial class FileData(Volume volume)
 {
     /// <summary>Extents unmapped in one transaction.</summary>
     private const int ExtentsPerTransaction = 16;
@@ -57,7 +57,7 @@ internal sealed class FileData(Volume volume)
     {
         while (!destination.IsEmpty)
         {
-            Segment segment = file.SegmentAt(BlockOf(offset));
+            Segment segment = file.SegmentAt(BlockOf(offset), BlockUp(offset + destination.Length));
             long until = Math.Min(Bytes(segment.End), offset + destination.Length);
             Span<byte> piece = destination[..(int)(until - offset)];
             if (segment.IsZero) piece.Clear();
@@ -79,13 +79,13 @@ internal sealed class FileData(Volume volume)
         for (long at = offset; at < end;)
         {
             FileBlock block = BlockOf(at);
-            Segment segment = file.SegmentAt(block);
+            Segment segment = file.SegmentAt(block, BlockUp(end));
             if (segment.IsZero || !(segment.Private || IsPrivate(file, segment, block, BlockUp(end)))) return false;
             at = Bytes(segment.End);
         }
         while (!data.IsEmpty)
         {
-            Segment segment = file.SegmentAt(BlockOf(offset));
+            Segment segment = file.SegmentAt(BlockOf(offset), BlockUp(end));
             int length = (int)Math.Min(data.Length, Bytes(segment.End) - offset);
             WriteBytes(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), data[..length], file);
             data = data[length..];
@@ -131,7 +131,10 @@ internal sealed class FileData(Volume volume)
         volume.Journal!.NoteData();
     }
 
-    /// <summary>Writes anywhere; the file grows as needed and what lies between its old end and the write reads as zeros.</summary>
+    /// <summary>
+    /// Writes anywhere; the file grows as needed and what lies between its old end and the write reads as zeros. The caller
+    /// holds the inode exclusively.
+    /// </summary>
     /// <exception cref="XfsNoSpaceException">No room: what was written before the shortage stays, the rest is as it was.</exception>
     public void Write(OpenInode file, long offset, ReadOnlySpan<byte> data)
     {
@@ -140,10 +143,19 @@ internal sealed class FileData(Volume volume)
         if (offset < 0 || offset > Geometry.MaxFileSize - data.Length || BlockUp(offset + data.Length).Value > FileBlock.Limit)
             throw new XfsException(Errno.EFBIG, $"a write of {data.Length} bytes at {offset} ends beyond the largest file");
         long size = (long)file.Inode.Core.FileSize.Value;
-        if (offset > size) ZeroMapped(file, size, offset);
+        if (offset > size)
+        {
+            TryComplete(file);
+            lock (volume.Gate) ZeroMapped(file, size, offset);
+        }
         while (!data.IsEmpty)
         {
-            int done = WritePiece(file, offset, data);
+            int done = WriteShared(file, offset, data);
+            if (done == 0)
+            {
+                TryComplete(file);
+                lock (volume.Gate) done = WritePiece(file, offset, data);
+            }
             offset += done;
             data = data[done..];
         }

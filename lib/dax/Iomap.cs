@@ -91,7 +91,7 @@ internal struct IomapIterator(Volume volume, OpenInode file, FileBlock from, Fil
 
     private readonly Iomap Look(FileBlock at)
     {
-        Segment segment = purpose == IomapPurpose.Remap ? LookInFork(at) : file.SegmentAt(at);
+        Segment segment = purpose == IomapPurpose.Remap ? LookInFork(at) : file.SegmentAt(at, end);
         uint alike = (uint)Math.Min(Extent.MaxLength, (segment.End < end ? segment.End : end) - at);
         if (segment.IsHole) return new Iomap(IomapKind.Hole, at, (segment.End < end ? segment.End : end) - at, default);
         FsBlock start = segment.Start + (at - segment.Offset);

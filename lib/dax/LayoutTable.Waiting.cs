@@ -32,7 +32,7 @@ internal sealed partial class LayoutTable
         long started = Stopwatch.GetTimestamp();
         while (true)
         {
-            IoHold hold = IoHold.Enter(range.Open, IoMode.Exclusive);
+            IoHold hold = IoHold.Enter(range.Open, IoMode.Exclusive, mindsWritten: writing);
             LayoutLease? lease;
             try
             {

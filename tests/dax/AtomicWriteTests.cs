@@ -264,8 +264,9 @@ public sealed class AtomicWriteTests
     {
         using World w = WithClone();
         using XfsFile b = w.Fs.OpenFile("/b", write: true);
-        // Reserves 0..31; 20 is used up and leaves a gap.
+        // Reserves 0..31; 20 is used up, mapped with the flush, and leaves a gap.
         b.Write(20 * B, Repeat((byte)'n', B));
+        b.Flush();
         Assert.AreEqual(31 * B, b.StagedBytes);
         Dictionary<ulong, ulong> reserved = [];
         foreach (Extent run in b.Checked().Cow.Extents)

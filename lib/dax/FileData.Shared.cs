@@ -1,0 +1,137 @@
+using ImageFs.Allocation;
+using ImageFs.Extents;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Transactions;
+
+namespace ImageFs.Dax;
+
+/// <content>
+/// Copy-on-write in two halves. A write into shared blocks goes to reserved ones, without the gate, and that is all; mapping
+/// what was written comes later, for many writes at once: when the file or the volume is flushed, when the file is closed,
+/// when its layout is changed or looked at, or when much has come together. Until then readers find the bytes through
+/// <see cref="OpenInode.SegmentAt"/>, and writing to the same blocks again costs nothing.
+/// </content>
+/// <remarks>
+/// 32,768 random writes of a block into a clone touch every leaf of three trees again and again. Sorted by file offset and
+/// some hundreds to a transaction, each leaf is read, kept and compared a few times in all.
+/// </remarks>
+internal sealed partial class FileData
+{
+    /// <summary>Written blocks of a file that wait to be mapped, at most.</summary>
+    private const int MostWritten = 1 << 16;
+
+    /// <summary>Runs mapped in one transaction.</summary>
+    private const int RunsPerTransaction = 512;
+
+    /// <summary>
+    /// Free blocks that must be left before anything is put off: mapping must not fail for want of space. A group's own trees
+    /// grow into what it keeps for them; the bmbt needs ordinary blocks, of any group.
+    /// </summary>
+    private const uint EnoughForTrees = 128, EnoughForBmbt = 2048;
+
+    private uint _roomyGroup;
+
+    /// <summary>Writes into staged blocks what lies over shared ones, at most to the end of one reservation.</summary>
+    /// <returns>Bytes written; 0 if the start of the range is something else, or has to be mapped at once.</returns>
+    private int WriteShared(OpenInode file, long offset, ReadOnlySpan<byte> data)
+    {
+        FileBlock block = BlockOf(offset), end = BlockUp(offset + data.Length);
+        if (file.Cow.Written > 0 && file.Cow.TryFindWritten(block, end, out Extent written))
+        {
+            data = data[..(int)Math.Min(data.Length, Bytes(written.End) - offset)];
+            WriteBytes(Geometry.ByteOffset(written.Start) + (offset - Bytes(written.Offset)), data, file);
+            file.NoteModified(volume.Clock());
+            return data.Length;
+        }
+        if (file.Cow.Written >= MostWritten) TryComplete(file);
+        bool first = file.Cow.Written == 0;
+        if (!TryStage(file, offset, data.Length, out Extent old, out Extent staged)) return 0;
+        data = data[..(int)Math.Min(data.Length, Bytes(staged.End) - offset)];
+        try
+        {
+            WriteRun(staged, offset, data, old, file.Size);
+        }
+        catch (XfsException) when (volume.Journal!.Failure is null)
+        {
+            lock (volume.Gate) file.Cow.Cancel(staged.Offset, staged.End);
+            throw;
+        }
+        if (first) volume.NoteWritten(file);
+        file.NoteModified(volume.Clock());
+        return data.Length;
+    }
+
+    private bool TryStage(OpenInode file, long offset, int length, out Extent old, out Extent staged)
+    {
+        Inode inode = file.Inode;
+        FileBlock block = BlockOf(offset), end = BlockUp(offset + length);
+        (old, staged) = (default, default);
+        lock (volume.Gate)
+        {
+            // Views show what is mapped, and a group is one transaction: neither can wait.
+            if (volume.InGroup || volume.Layouts.Any) return false;
+            if (!inode.Core.Has(InodeFlags2.Reflink) || offset + length > (long)inode.Core.FileSize.Value) return false;
+            if (!Map.TryFind(inode, ForkKind.Data, block, out old) || old.Offset > block || old.Unwritten) return false;
+            old = BlockMap.Slice(old, block, end);
+            AllocationGroup group = volume.Groups.Of(old.Start);
+            uint alike = old.Length;
+            if (!CanPutOff(group) || !ReferenceCounts.MustCopy(group, Geometry.BlockInAg(old.Start), ref alike)) return false;
+            staged = file.Cow.Stage(block, block + alike, old.Start);
+            old = BlockMap.Slice(old, block, staged.End);
+            if (CanPutOff(volume.Groups.Of(staged.Start))) return true;
+            file.Cow.Unstage(staged);
+            return false;
+        }
+    }
+
+    private bool CanPutOff(AllocationGroup group)
+    {
+        if (group.Available(metadata: true) < EnoughForTrees) return false;
+        uint groups = Geometry.AgCount;
+        for (uint i = 0; i < groups; i++, _roomyGroup = (_roomyGroup + 1) % groups)
+            if (volume.Groups[new AgNumber(_roomyGroup)].Available(metadata: false) >= EnoughForBmbt) return true;
+        return false;
+    }
+
+    /// <summary>
+    /// Maps what copy-on-write has written. The caller holds the inode exclusively, and not the gate. What is not mapped after a
+    /// failure is still written, can be read, and is mapped the next time.
+    /// </summary>
+    /// <returns>False if the volume is shut down.</returns>
+    /// <exception cref="XfsNoSpaceException">The trees cannot grow.</exception>
+    public bool TryComplete(OpenInode file)
+    {
+        if (file.Cow.Written == 0) return true;
+        if (volume.Journal is not { Failure: null }) return false;
+        List<Extent> runs = file.Cow.Extents;
+        runs.RemoveAll(run => run.Unwritten);
+        for (int next = 0; next < runs.Count;)
+        {
+            int from = next;
+            next = volume.Run(tx =>
+            {
+                int at = from;
+                while (at < runs.Count && at - from < RunsPerTransaction && tx.Bytes < volume.Journal.BatchLimit) Complete(tx, file, runs[at++]);
+                return at;
+            });
+        }
+        return true;
+    }
+
+    private void Complete(Transaction tx, OpenInode file, in Extent run)
+    {
+        for (Extent rest = run; rest.Length > 0;)
+        {
+            if (!Map.TryFind(file.Inode, ForkKind.Data, rest.Offset, out Extent old) || old.Offset > rest.Offset)
+                throw file.Inode.Corrupt($"{rest} was written over {old}, which is mapped elsewhere now");
+            old = BlockMap.Slice(old, rest.Offset, rest.End);
+            old = old with { Length = ReferenceCounts.Adjustable(volume.Groups.Of(old.Start), Geometry.BlockInAg(old.Start), old.Length) };
+            Extent part = BlockMap.Slice(rest, rest.Offset, old.End);
+            Unmap(tx, file.Inode, old);
+            file.Cow.Take(tx, part);
+            Map.Map(tx, file.Inode, ForkKind.Data, part);
+            rest = BlockMap.Slice(rest, part.End, rest.End);
+        }
+    }
+}
