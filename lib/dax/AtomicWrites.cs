@@ -22,7 +22,8 @@ internal sealed class AtomicWrites(Volume volume, FileData data)
 {
     /// <summary>
     /// Blocks of trees that remapping one block may change: its old and new places in the reverse map, in the reference counts and
-    /// in the staging records, two free-space trees, the file's own.
+    /// in the staging records, two free-space trees, the file's own. Many blocks change the same ones, so it is seldom a
+    /// quarter of that; and a transaction that were too large all the same would be refused as a whole.
     /// </summary>
     private const int TreeBlocksPerBlock = 8;
 
@@ -34,8 +35,7 @@ internal sealed class AtomicWrites(Volume volume, FileData data)
         get
         {
             if (!Geometry.HasReflink || volume.Journal is null) return new(0, 0, 0, 1);
-            long perBlock = TreeBlocksPerBlock * (long)(Geometry.BlockSize + LogSize.ItemOverhead);
-            long blocks = Math.Min(volume.Journal.TransactionLimit / perBlock, Geometry.AgBlocks);
+            long blocks = Math.Min(volume.Journal.TransactionLimit / (TreeBlocksPerBlock * (long)Geometry.BlockSize), Geometry.AgBlocks);
             long max = Math.Min((long)BitOperations.RoundUpToPowerOf2((ulong)blocks + 1) / 2 << Geometry.BlockLog, 1L << 30);
             return new(Geometry.BlockSize, max, 0, 1);
         }

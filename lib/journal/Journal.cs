@@ -61,8 +61,8 @@ internal sealed class Journal : ITransactionSink
         _cache.Head = _log.Head;
     }
 
-    /// <summary>Bytes of changes after which a checkpoint is written without being asked for.</summary>
-    public long SoftLimit { get; }
+    /// <summary>Bytes of changes after which a checkpoint is written without being asked for; with 0 each transaction has its own.</summary>
+    public long SoftLimit { get; set; }
 
     /// <inheritdoc/>
     public long TransactionLimit { get; }

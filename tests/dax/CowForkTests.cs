@@ -179,6 +179,9 @@ public sealed class CowForkTests
             Assert.AreEqual(1, verdict.ExitCode);
             StringAssert.Contains(verdict.Text, "leftover CoW extent");
         }
+        MemoryDevice repaired = device.Clone();
+        Assert.AreEqual(FsckExit.Repaired, Repairer.Repair(repaired).Exit);
+        OurFsck.AssertClean(repaired);
         using (FileSystem fs = FileSystem.Open(device)) Assert.IsTrue(HasStaging(fs));
         using (FileSystem fs = FileSystem.Open(device, write: true, leaveOpen: true)) Assert.IsFalse(HasStaging(fs));
         OurFsck.AssertClean(device);

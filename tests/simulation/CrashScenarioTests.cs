@@ -39,17 +39,21 @@ public sealed class CrashScenarioTests
     }
 
     [TestMethod]
-    public void S10_ACutBetweenTheDataAndTheLogLeavesTheOldBytesAndNothingStaged() =>
+    [DataRow(false)]
+    [DataRow(true)]
+    public void S10_ACutBetweenTheDataAndTheLogLeavesTheOldBytesAndNothingStaged(bool eager) =>
         new ScenarioSweep(TwoFiles, (fs, reached) =>
         {
             Write(fs, "/b", 20 * B + 100, (byte)'n', 2 * B);
             reached(false);
             fs.Flush();
             reached(true);
-        }).Run();
+        }, eager: eager).Run();
 
     [TestMethod]
-    public void S12_AnOrdinaryWriteOverManyExtentsIsOldOrNewInEachOfThem()
+    [DataRow(false)]
+    [DataRow(true)]
+    public void S12_AnOrdinaryWriteOverManyExtentsIsOldOrNewInEachOfThem(bool eager)
     {
         new ScenarioSweep(fs =>
         {
@@ -62,7 +66,7 @@ public sealed class CrashScenarioTests
             reached(false);
             fs.Flush();
             reached(true);
-        }).Run(partial: found =>
+        }, eager: eager).Run(partial: found =>
         {
             if (found["a"].Content.AsSpan().ContainsAnyExcept((byte)'a')) return "a has changed";
             byte[] bytes = found["b"].Content;
@@ -79,10 +83,13 @@ public sealed class CrashScenarioTests
     }
 
     [TestMethod]
-    [DataRow("private")]
-    [DataRow("shared")]
-    [DataRow("mixed")]
-    public void S87_AnAtomicWriteIsAllOldOrAllNewWhereverThePowerGoes(string kind) =>
+    [DataRow("private", false)]
+    [DataRow("private", true)]
+    [DataRow("shared", false)]
+    [DataRow("shared", true)]
+    [DataRow("mixed", false)]
+    [DataRow("mixed", true)]
+    public void S87_AnAtomicWriteIsAllOldOrAllNewWhereverThePowerGoes(string kind, bool eager) =>
         new ScenarioSweep(fs =>
         {
             TwoFiles(fs);
@@ -98,7 +105,7 @@ public sealed class CrashScenarioTests
             reached(false);
             AtomicWrite(fs, path, 0, (byte)'2', Sixteen, SyncMode.Data);
             reached(true);
-        }).Run();
+        }, eager: eager).Run();
 
     [TestMethod]
     public void S87_SoItIsWhereFreeSpaceLiesInSingleBlocks() =>
@@ -112,10 +119,12 @@ public sealed class CrashScenarioTests
             reached(false);
             fs.Flush();
             reached(true);
-        }).Run(judged: 1);
+        }, eager: true).Run(judged: 1);
 
     [TestMethod]
-    public void S88_SizeAndContentsChangeTogetherInAnAtomicWriteAcrossTheEnd() =>
+    [DataRow(false)]
+    [DataRow(true)]
+    public void S88_SizeAndContentsChangeTogetherInAnAtomicWriteAcrossTheEnd(bool eager) =>
         new ScenarioSweep(fs =>
         {
             Make(fs, "/a", 5, (byte)'a');
@@ -129,14 +138,15 @@ public sealed class CrashScenarioTests
             reached(true);
             AtomicWrite(fs, "/a", 4 * B, (byte)'2', 4 * B, SyncMode.Data);
             reached(true);
-        }).Run();
+        }, eager: eager).Run();
 
     [TestMethod]
-    [DataRow("default")]
-    [DataRow("no-reflink")]
-    [DataRow("end-of-log")]
-    [DataRow("1k")]
-    public void AGroupIsThereAsAWholeOrNotAtAll(string subject) =>
+    [DataRow("default", false)]
+    [DataRow("default", true)]
+    [DataRow("no-reflink", true)]
+    [DataRow("end-of-log", false)]
+    [DataRow("1k", true)]
+    public void AGroupIsThereAsAWholeOrNotAtAll(string subject, bool eager) =>
         new ScenarioSweep(fs =>
         {
             Make(fs, "/a", 16, (byte)'a');
@@ -166,10 +176,12 @@ public sealed class CrashScenarioTests
             reached(false);
             fs.Flush();
             reached(true);
-        }, subject).Run();
+        }, subject, eager).Run();
 
     [TestMethod]
-    public void AGroupThatIsTakenBackLeavesNothingOnTheDiskEither() =>
+    [DataRow(false)]
+    [DataRow(true)]
+    public void AGroupThatIsTakenBackLeavesNothingOnTheDiskEither(bool eager) =>
         new ScenarioSweep(TwoFiles, (fs, reached) =>
         {
             try
@@ -187,5 +199,5 @@ public sealed class CrashScenarioTests
             reached(false);
             fs.Flush();
             reached(true);
-        }).Run();
+        }, eager: eager).Run();
 }

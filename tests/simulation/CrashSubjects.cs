@@ -14,7 +14,7 @@ internal static class CrashSubjects
 
     private const long Size = 48 << 20;
 
-    /// <summary>Options of mkfs by name; three of them differ in what happens afterwards.</summary>
+    /// <summary>Options of mkfs by name; four of them differ in what happens afterwards.</summary>
     private static readonly Dictionary<string, string[]> s_options = new()
     {
         ["default"] = [],
@@ -26,6 +26,7 @@ internal static class CrashSubjects
         ["end-of-log"] = [],
         ["small-log"] = ["-b", "size=1024"],
         ["full"] = [],
+        ["eager"] = [],
     };
 
     public static IEnumerable<string> Names => s_options.Keys;
@@ -53,7 +54,7 @@ internal static class CrashSubjects
             Formatted = PagedImage.Of(device),
             BlockSize = geometry.BlockSize,
             Log = new ByteRange(geometry.LogOffset, geometry.LogBytes),
-            Open = FileSystemTree.Open,
+            Open = name == "eager" ? FileSystemTree.OpenEager : FileSystemTree.Open,
             Check = device => Findings(device),
             OtherRecovery = Judge.HasKernel && !small ? RecoveredByTheKernel : null,
             OtherCheck = Judge.Find("xfs_repair") is null ? null : CheckedByRepair,

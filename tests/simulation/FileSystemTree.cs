@@ -21,6 +21,14 @@ internal sealed class FileSystemTree : IWorkTree
 
     public static IWorkTree Open(BlockDevice device) => new FileSystemTree(FileSystem.Open(device, write: true, leaveOpen: true));
 
+    /// <summary>With a checkpoint behind every transaction, so that a cut can fall between any two.</summary>
+    public static IWorkTree OpenEager(BlockDevice device)
+    {
+        FileSystem fileSystem = FileSystem.Open(device, write: true, leaveOpen: true);
+        fileSystem.Volume.Journal!.SoftLimit = 0;
+        return new FileSystemTree(fileSystem);
+    }
+
     /// <summary>To look at a file system that somebody else has opened.</summary>
     public static FileSystemTree Of(FileSystem fileSystem) => new(fileSystem);
 

@@ -29,7 +29,8 @@ internal sealed class ScenarioSweep
     /// The scenario. It calls its second argument after every step whose result is a state of its own, with true when that is
     /// durable.
     /// </param>
-    public ScenarioSweep(Action<FileSystem> before, Action<FileSystem, Action<bool>> work, string subject = "default")
+    /// <param name="eager">With a checkpoint behind every transaction, so that a cut can fall between any two.</param>
+    public ScenarioSweep(Action<FileSystem> before, Action<FileSystem, Action<bool>> work, string subject = "default", bool eager = false)
     {
         _subject = CrashSubjects.Make(subject);
         SimulatedDevice device = new(_subject.Formatted);
@@ -42,6 +43,7 @@ internal sealed class ScenarioSweep
         SimulatedDevice recorded = new(_start, record: true);
         using (FileSystem fs = FileSystem.Open(recorded, write: true, leaveOpen: true))
         {
+            if (eager) fs.Volume.Journal!.SoftLimit = 0;
             int reached = 0;
             work(fs, durable =>
             {
