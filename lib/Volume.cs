@@ -134,7 +134,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     /// <exception cref="XfsUnsupportedException">A feature that is refused by name.</exception>
     public static Volume Mount(BlockDevice device, bool write, bool ownsDevice = true, DirectAccess access = DirectAccess.Never)
     {
-        Geometry geometry = ReadSuperblock(device);
+        Geometry geometry = PrimarySuperblock.Read(device, out bool isTorn);
         SuperblockVerifier.Verdict verdict = SuperblockVerifier.Judge(geometry.Superblock);
         if (verdict.Level == Support.Refused) throw new XfsUnsupportedException($"this XFS image is not supported: {verdict.Reason}");
         if (write && verdict.Level != Support.Write) throw new XfsUnsupportedException($"this XFS image can only be read: {verdict.Reason}");
@@ -145,6 +145,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
         RecoveryResult recovery = ImageFs.Journal.Recovery.Replay(device, geometry);
         // Blocks that a log of version 4 promises to free are free or not: what can be read is the same.
         if (geometry.IsVersion4) recovery.PendingIntents = [];
+        if (isTorn && recovery.WasClean) throw PrimarySuperblock.NothingToReplay();
         recovery.RequireKnownIntents();
         if (recovery.PendingIntents.Count > 0 && verdict.Level != Support.Write)
             throw new XfsUnsupportedException($"the log holds unfinished intents, and this XFS image can only be read: {verdict.Reason}");
@@ -162,19 +163,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     }
 
     /// <summary>The geometry of an image, or the reason why it has none.</summary>
-    internal static Geometry ReadSuperblock(BlockDevice device)
-    {
-        byte[] first = new byte[(int)Math.Min(device.Length, 32768)];
-        if (first.Length < 512) throw new CorruptionException("superblock", "byte 0", $"the image has only {device.Length} bytes");
-        device.Read(0, first);
-        if (SuperblockVerifier.VerifyLayout(first) is Fault fault) throw new CorruptionException("superblock", "byte 0", fault.ToString());
-        ref readonly Superblock sb = ref Superblock.At(first);
-        if (sb.Version == 4) return new Geometry(sb);
-        ReadOnlySpan<byte> sector = first.AsSpan(0, Math.Min(first.Length, sb.SectorSize));
-        if (!Crc32c.IsValid(sector, Superblock.CrcOffset))
-            throw new CorruptionException("superblock", "byte 0", $"crc: found 0x{sb.Crc.Value:x8}, the sector's checksum is 0x{Crc32c.Compute(sector, Superblock.CrcOffset):x8}", Errno.EBADMSG);
-        return new Geometry(sb);
-    }
+    internal static Geometry ReadSuperblock(BlockDevice device) => PrimarySuperblock.Read(device, out _);
 
     /// <summary>Throws unless the volume may be changed now.</summary>
     public void RequireWritable()

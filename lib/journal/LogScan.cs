@@ -18,7 +18,7 @@ namespace ImageFs.Journal;
 public sealed class LogScan
 {
     /// <summary>Log buffers that can be under way at once; with the largest record size they bound what a crash can leave undone.</summary>
-    private const int MostBuffers = 8;
+    internal const int MostBuffers = 8;
     private const int RecordWindow = LogRecordHeader.MaxRecordSize / LogRecordFormat.BasicBlock;
     /// <summary>Blocks before the head in which a crash can have left holes, and behind it that a writer must clear.</summary>
     internal const int CrashWindow = MostBuffers * RecordWindow;
@@ -26,22 +26,24 @@ public sealed class LogScan
     private readonly LogArea _log;
     private readonly Uuid _uuid;
     private readonly int _largestBuffer;
+    private readonly bool _mayLackChecksums;
     private readonly uint _size;
     private readonly byte[] _window = new byte[128 * LogRecordFormat.BasicBlock];
     private uint _windowStart = uint.MaxValue;
 
-    private LogScan(LogArea log, in Uuid uuid, int largestBuffer)
+    private LogScan(LogArea log, Geometry geometry)
     {
         _log = log;
-        _uuid = uuid;
-        _largestBuffer = largestBuffer;
+        _uuid = geometry.Uuid;
+        _mayLackChecksums = geometry.IsVersion4;
+        _largestBuffer = LargestBuffer(geometry.Superblock);
         _size = log.BasicBlocks;
     }
 
     /// <summary>Finds head and tail of a file system's log.</summary>
     /// <exception cref="CorruptionException">The log makes no sense; the kernel would refuse the mount.</exception>
     public static LogPosition Find(LogArea log, Geometry geometry) =>
-        new LogScan(log, geometry.Uuid, LargestBuffer(geometry.Superblock)).Find();
+        new LogScan(log, geometry).Find();
 
     /// <summary>The size of log buffers a kernel chooses for a file system by itself.</summary>
     internal static int LargestBuffer(in Superblock sb) => Math.Max(LogRecordHeader.DefaultRecordSize, (int)Math.Min(sb.LogStripeUnit, LogRecordHeader.MaxRecordSize));
@@ -110,7 +112,8 @@ public sealed class LogScan
 
     /// <summary>
     /// Whether a record is there completely. The last one is asked before anything in its header is believed: a header that was
-    /// half written can say anything about the tail.
+    /// half written can say anything about the tail. The one record that has no checksum, mkfs's, is an unmount record and
+    /// never gets here.
     /// </summary>
     private bool IsWhole(uint last, uint head)
     {
@@ -118,8 +121,11 @@ public sealed class LogScan
         if (!ReachesTo(head, last, header, out int headers) || header.Length > (uint)(headers * LogRecordHeader.BytesPerHeader)) return false;
         byte[] record = new byte[headers * LogRecordFormat.BasicBlock + (int)Blocks(header.Length) * LogRecordFormat.BasicBlock];
         _log.Read(last, record);
-        return header.Crc == 0 || LogRecordFormat.IsChecksumValid(record, headers);
+        return IsIntact(record, headers);
     }
+
+    private bool IsIntact(ReadOnlySpan<byte> record, int headers) =>
+        LogRecordFormat.IsChecksumValid(record, headers) || (_mayLackChecksums && LogRecordHeader.At(record).Crc == 0);
 
     private bool ReachesTo(uint head, uint block, in LogRecordHeader header, out int headers)
     {
@@ -271,7 +277,7 @@ public sealed class LogScan
         LogRecordWalk walk = new(_log, from, head, _largestBuffer, keep: false);
         while (walk.TryNext(out LogRecord record))
             // A record without a checksum passes here and is refused when it is replayed.
-            if (record.Header.Crc != 0 && !LogRecordFormat.IsChecksumValid(record.Bytes.Span, record.HeaderBlocks))
+            if (!IsIntact(record.Bytes.Span, record.HeaderBlocks))
                 return (record.Block, "its checksum is wrong");
         return walk.Problem is string problem ? (walk.Block, problem) : null;
     }

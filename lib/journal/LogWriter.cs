@@ -5,15 +5,16 @@ namespace ImageFs.Journal;
 
 /// <summary>Cuts checkpoints into log records and writes them at the head of the ring.</summary>
 /// <remarks>
-/// Always true: the head never reaches the tail; between two flushes no more of the ring is written than a reader looks
-/// back over to find the head (4096 basic blocks), so a power cut anywhere in between is seen as a hole.
+/// Always true: the head never reaches the tail; between two flushes no more records are written than a reader looks back
+/// over for torn ones. A block that is missing shows by its cycle, anywhere in the last 4096; a block of which only some words
+/// arrived shows by its record's checksum alone, and that is only asked of the last eight.
 /// Every record's size is constant (h_size 32 KiB, or the log's stripe unit where that is more): recovery takes the number
 /// of header blocks of all records from the tail's.
 /// </remarks>
 internal sealed class LogWriter
 {
-    /// <summary>Basic blocks written without a flush; a reader's window is 4096.</summary>
-    private const uint UnflushedLimit = 3000;
+    /// <summary>Records written without a flush.</summary>
+    private const int UnflushedLimit = LogScan.MostBuffers;
 
     /// <summary>The smallest h_size a kernel can be told to use (logbsize).</summary>
     private const uint SmallestRecordSize = 16384;
@@ -25,11 +26,11 @@ internal sealed class LogWriter
     private readonly int _recordSize, _headerBlocks;
     private readonly int _payloadLimit;
     private readonly byte[] _record;
-    private readonly byte[] _run = new byte[1 << 19];
+    private readonly byte[] _run;
     private int _runUsed;
     private uint _runBlock;
     private int _used, _operations;
-    private uint _unflushed;
+    private int _unflushed;
     private uint _previous;
 
     /// <summary>A writer that goes on at a position.</summary>
@@ -46,6 +47,7 @@ internal sealed class LogWriter
         if (tail is LogSequenceNumber oldest) _recordSize = RecordSizeAt(oldest.Block);
         _headerBlocks = LogRecordFormat.HeaderBlocks(_recordSize);
         _record = new byte[_recordSize / _unit * _unit];
+        _run = new byte[UnflushedLimit * _record.Length];
         _payloadLimit = _record.Length - _headerBlocks * LogRecordFormat.BasicBlock;
         Cycle = cycle;
         Block = block;
@@ -180,11 +182,15 @@ internal sealed class LogWriter
         Span<byte> record = _record.AsSpan(0, length);
         Payload[_used..(length - _headerBlocks * LogRecordFormat.BasicBlock)].Clear();
         LogRecordFormat.Seal(record, _headerBlocks, Cycle, Block, Capacity, tail, _previous, _operations, _uuid, _recordSize);
-        if (_runUsed + length > _run.Length || _unflushed + (uint)(_runUsed + length) / LogRecordFormat.BasicBlock > UnflushedLimit) WriteRun();
-        if (_unflushed + (uint)length / LogRecordFormat.BasicBlock > UnflushedLimit) Flush();
+        if (_unflushed == UnflushedLimit)
+        {
+            WriteRun();
+            Flush();
+        }
         if (_runUsed == 0) _runBlock = Block;
         record.CopyTo(_run.AsSpan(_runUsed));
         _runUsed += length;
+        _unflushed++;
         _previous = Block;
         Advance(length);
         Begin();
@@ -201,7 +207,6 @@ internal sealed class LogWriter
     {
         if (_runUsed == 0) return;
         _area.Write(_runBlock, _run.AsSpan(0, _runUsed));
-        _unflushed += (uint)_runUsed / LogRecordFormat.BasicBlock;
         _runUsed = 0;
     }
 

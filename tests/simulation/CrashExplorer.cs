@@ -47,7 +47,7 @@ internal sealed class CrashExplorer(CrashSubject subject)
     {
         CrashRun run = Run(cut.Workload, cut.Seed, cut.Generation);
         PagedImage disk = new DeviceHistory(run.Start, run.Steps, subject.Log).Cut(cut.Step, cut.Survival);
-        Judge(run, cut, disk, judged: cut.Survival.Grain != Grain.Sector);
+        Judge(run, cut, disk, judged: cut.Survival.Grain is Grain.Page or Grain.Write);
     }
 
     /// <summary>The recorded run of a generation.</summary>
@@ -99,9 +99,9 @@ internal sealed class CrashExplorer(CrashSubject subject)
         {
             bool judge = chosen.Contains(i);
             // The kernel counts on a disk that writes 4 KiB whole; its recovery skips a torn block whose front half is new.
-            Survival survival = judge ? Survival.Any(random, Grain.Page) : Survival.Any(random, Grain.Sector, Grain.Page, Grain.Write);
+            Survival survival = judge ? Survival.Any(random, Grain.Page) : Survival.Any(random, Grain.Word, Grain.Sector, Grain.Page, Grain.Write);
             int again = random.Next(4) == 0 ? random.Next(1, 1000) : 0;
-            plan.Add((new CrashCut(subject.Name, workload, seed, generation, steps[i], survival, again, Survival.Any(random, Grain.Sector, Grain.Page, Grain.Write)), judge));
+            plan.Add((new CrashCut(subject.Name, workload, seed, generation, steps[i], survival, again, Survival.Any(random, Grain.Word, Grain.Sector, Grain.Page, Grain.Write)), judge));
         }
         return plan;
     }
@@ -115,7 +115,7 @@ internal sealed class CrashExplorer(CrashSubject subject)
                 Interlocked.Increment(ref _report.AtFlushes);
             SimulatedDevice device = new(disk, record: cut.AgainAt > 0);
             Dictionary<string, ObservedEntry> found = RecoverAndCheck(device, out long recoverySteps);
-            int operations = run.MatchAt(cut.Step).Find(found, out bool exact, out string reasons);
+            int operations = run.MatchAt(cut.Step, torn: cut.Survival.Grain == Grain.Word).Find(found, out bool exact, out string reasons);
             if (operations < 0)
                 throw new AssertFailedException($"the tree is none that {run.FlushedBefore(cut.Step)} (flushed) to {run.BegunBefore(cut.Step)} (begun) operations leave:\n{reasons}");
             if (operations > run.FlushedBefore(cut.Step))
@@ -172,6 +172,10 @@ internal sealed class CrashExplorer(CrashSubject subject)
                 return $"'{path}' is missing";
             if (entry.Kind != same.Kind || entry.Size != same.Size || (entry.Kind != 'd' && entry.Links != same.Links))
                 return $"'{path}' was {entry.Kind}, {entry.Size} bytes, {entry.Links} links; now {same.Kind}, {same.Size} bytes, {same.Links} links";
+            if (entry.Mode != same.Mode)
+                return $"'{path}' had mode {Convert.ToString(entry.Mode, 8)}, now {Convert.ToString(same.Mode, 8)}";
+            if (ObservedEntry.Difference(entry.Attributes, same.Attributes) is string attribute)
+                return $"'{path}' {attribute}";
             int at = entry.Content.AsSpan().CommonPrefixLength(same.Content);
             if (at < entry.Content.Length || at < same.Content.Length)
                 return $"'{path}' differs from byte {at} on";

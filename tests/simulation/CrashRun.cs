@@ -62,7 +62,8 @@ internal sealed class CrashRun
     /// <summary>Operations that may have left traces by then.</summary>
     public int BegunBefore(long step) => _began.Count(began => began < step);
 
-    public ModelMatch MatchAt(long step) => new(Model, FlushedBefore(step), Math.Min(Model.Operations, BegunBefore(step)), Gradual);
+    /// <param name="torn">Sectors may be torn.</param>
+    public ModelMatch MatchAt(long step, bool torn = false) => new(Model, FlushedBefore(step), Math.Min(Model.Operations, BegunBefore(step)), Gradual, torn);
 
     /// <summary>The operations around a step, for a message.</summary>
     public string Describe(long step)

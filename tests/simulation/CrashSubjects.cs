@@ -1,3 +1,4 @@
+using System.Text;
 using ImageFs.Devices;
 using ImageFs.Format;
 using ImageFs.Fsck;
@@ -138,18 +139,31 @@ internal static class CrashSubjects
     private static Dictionary<string, ObservedEntry> Observe(string root)
     {
         Dictionary<string, ObservedEntry> found = [];
-        foreach (FileSystemInfo entry in new DirectoryInfo(root).EnumerateFileSystemInfos("*", SearchOption.AllDirectories))
-        {
-            string path = Path.GetRelativePath(root, entry.FullName);
-            if (path == Ballast)
-                continue;
-            Posix.Status status = Posix.Stat(Posix.Bytes(entry.FullName));
-            found.Add(path, entry.LinkTarget is not null
-                ? new ObservedEntry('l', status.Size, status.Links, Posix.LinkTarget(Posix.Bytes(entry.FullName)))
-                : entry is DirectoryInfo
-                    ? new ObservedEntry('d', 0, status.Links, [])
-                    : new ObservedEntry('f', status.Size, status.Links, File.ReadAllBytes(entry.FullName)));
-        }
+        Stack<string> open = new([""]);
+        while (open.TryPop(out string? folder))
+            foreach (byte[] name in Posix.Names(Posix.Bytes($"{root}/{folder}")))
+            {
+                string path = folder + Encoding.UTF8.GetString(name);
+                if (path == Ballast)
+                    continue;
+                byte[] at = Posix.Bytes($"{root}/{path}");
+                Posix.Status status = Posix.Stat(at);
+                char kind = "?pc?d?b?f?l?s"[(int)(status.Mode >> 12)];
+                if (kind == 'd')
+                    open.Push(path + "/");
+                byte[] content = kind switch
+                {
+                    'd' => [],
+                    'f' => File.ReadAllBytes($"{root}/{path}"),
+                    'l' => Posix.LinkTarget(at),
+                    _ => Encoding.UTF8.GetBytes($"{status.DeviceMajor}:{status.DeviceMinor}"),
+                };
+                found.Add(path, new ObservedEntry(kind, kind == 'd' ? 0 : status.Size, status.Links, content)
+                {
+                    Mode = (int)status.Mode & FileMode16.PermissionMask,
+                    Attributes = Posix.AttributeNames(at).ToDictionary(a => Encoding.UTF8.GetString(a), a => TreeListing.Digest(Posix.AttributeValue(at, a))),
+                });
+            }
         return found;
     }
 }

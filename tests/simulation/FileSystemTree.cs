@@ -2,6 +2,7 @@ using System.Text;
 using ImageFs.Dax;
 using ImageFs.Devices;
 using ImageFs.Format;
+using ImageFs.Tests.Fixtures;
 
 namespace ImageFs.Tests.Simulation;
 
@@ -38,6 +39,16 @@ internal sealed class FileSystemTree : IWorkTree
 
     public void CreateSymlink(string path, string target) => _fileSystem.CreateSymbolicLink("/" + path, target);
 
+    public void CreateNode(string path, char kind, uint major, uint minor) =>
+        _fileSystem.CreateNode("/" + path, kind switch { 'c' => FileMode16.CharDevice, 'b' => FileMode16.BlockDevice, 'p' => FileMode16.Fifo, _ => FileMode16.Socket },
+            0b110_100_100, major, minor);
+
+    public void SetMode(string path, int mode) => _fileSystem.SetAttributes("/" + path, mode: (ushort)mode, followLink: false);
+
+    public void SetAttribute(string path, string name, byte[] value) => _fileSystem.SetAttribute("/" + path, name, value, followLink: false);
+
+    public void RemoveAttribute(string path, string name) => _fileSystem.RemoveAttribute("/" + path, name, followLink: false);
+
     public void Link(string path, string newPath) => _fileSystem.CreateHardLink("/" + newPath, "/" + path);
 
     public void Write(string path, long offset, ReadOnlySpan<byte> data)
@@ -66,9 +77,7 @@ internal sealed class FileSystemTree : IWorkTree
         file.SetLength(length);
     }
 
-    public void Rename(string from, string to) => _fileSystem.Rename("/" + from, "/" + to);
-
-    public void Exchange(string one, string other) => _fileSystem.Rename("/" + one, "/" + other, RenameMode.Exchange);
+    public void Rename(string from, string to, RenameMode mode) => _fileSystem.Rename("/" + from, "/" + to, mode);
 
     public void Unlink(string path) => _fileSystem.DeleteFile("/" + path);
 
@@ -137,20 +146,29 @@ internal sealed class FileSystemTree : IWorkTree
                 string path = folder.Length == 0 ? item.Name : $"{folder}/{item.Name}";
                 Entry entry = _fileSystem.GetEntry("/" + path);
                 if (entry.IsDirectory)
-                {
-                    found.Add(path, new ObservedEntry('d', 0, entry.LinkCount, []));
                     open.Push(path);
-                }
-                else if (entry.IsSymbolicLink)
-                    found.Add(path, new ObservedEntry('l', entry.Length, entry.LinkCount, Encoding.UTF8.GetBytes(_fileSystem.ReadLink("/" + path))));
-                else
+                found.Add(path, new ObservedEntry(KindOf(entry.Type), entry.IsDirectory ? 0 : entry.Length, entry.LinkCount, Content(path, entry))
                 {
-                    using XfsFile file = _fileSystem.OpenFile("/" + path);
-                    found.Add(path, new ObservedEntry('f', entry.Length, entry.LinkCount, file.ReadAll()));
-                }
+                    Mode = entry.Mode & FileMode16.PermissionMask,
+                    Attributes = _fileSystem.GetAttributes(entry.Inode).ToDictionary(a => Encoding.UTF8.GetString(a.Name), a => TreeListing.Digest(a.Value)),
+                });
             }
         return found;
     }
+
+    private byte[] Content(string path, Entry entry) => entry.Type switch
+    {
+        FileMode16.Directory => [],
+        FileMode16.Symlink => Encoding.UTF8.GetBytes(_fileSystem.ReadLink("/" + path)),
+        FileMode16.Regular => ReadAll(path),
+        _ => Encoding.UTF8.GetBytes($"{entry.DeviceMajor}:{entry.DeviceMinor}"),
+    };
+
+    private static char KindOf(ushort type) => type switch
+    {
+        FileMode16.Regular => 'f', FileMode16.Directory => 'd', FileMode16.Symlink => 'l',
+        FileMode16.CharDevice => 'c', FileMode16.BlockDevice => 'b', FileMode16.Fifo => 'p', _ => 's',
+    };
 
     public void Dispose() => _fileSystem.Dispose();
 }

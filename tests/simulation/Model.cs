@@ -142,6 +142,13 @@ internal sealed class Model
         _now = _now with { Nodes = _now.Nodes.Remove(inode) };
     }
 
+    /// <summary>Changes what is known of a file besides its contents.</summary>
+    public void Change(string path, Func<ModelNode, ModelNode> change)
+    {
+        int inode = _now.Find(path);
+        _now = _now.With(inode, change(_now.Nodes[inode]));
+    }
+
     public void Rename(string from, string to)
     {
         int inode = _now.Find(from);
@@ -412,21 +419,6 @@ internal sealed class ModelBlock
     }
 }
 
-/// <summary>A file, directory or symlink of the model.</summary>
-internal abstract record ModelNode;
-
-internal sealed record ModelFile(long Size, ImmutableSortedDictionary<long, ModelBlock> Blocks) : ModelNode
-{
-    public static readonly ModelFile Empty = new(0, ImmutableSortedDictionary<long, ModelBlock>.Empty);
-}
-
-internal sealed record ModelDirectory(ImmutableSortedDictionary<string, int> Entries) : ModelNode
-{
-    public static readonly ModelDirectory Empty = new(ImmutableSortedDictionary.Create<string, int>(StringComparer.Ordinal));
-}
-
-internal sealed record ModelSymlink(string Target) : ModelNode;
-
 /// <summary>A tree at one moment. Paths have no leading slash; the root is the empty one.</summary>
 internal sealed record ModelState(ImmutableDictionary<int, ModelNode> Nodes)
 {
@@ -468,11 +460,4 @@ internal sealed record ModelState(ImmutableDictionary<int, ModelNode> Nodes)
 
     /// <summary>Names of a file.</summary>
     public int LinksOf(int inode) => Nodes.Values.OfType<ModelDirectory>().Sum(d => d.Entries.Values.Count(i => i == inode));
-}
-
-/// <summary>What was found under one path of a real image.</summary>
-internal sealed record ObservedEntry(char Kind, long Size, uint Links, byte[] Content)
-{
-    /// <summary>Where a symlink points.</summary>
-    public string Target => System.Text.Encoding.UTF8.GetString(Content);
 }

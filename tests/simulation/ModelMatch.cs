@@ -3,16 +3,17 @@ namespace ImageFs.Tests.Simulation;
 /// <summary>
 /// Decides whether a tree found after a power cut is one the promises allow. Operations become durable in their order, so it must
 /// be the tree after some number of operations, at least as many as were flushed. Three things may go further:
-/// a block its owner overwrote in place may hold later bytes, sector by sector; and of the first operation that is not
+/// a block its owner overwrote in place may hold later bytes, sector by sector (or word by word, if the cut tears sectors); and of the first operation that is not
 /// there, if it is one that runs in several transactions, a part may be.
 /// </summary>
 /// <param name="model">The history.</param>
 /// <param name="flushed">Operations that a flush promised.</param>
 /// <param name="begun">Operations that had begun when the power went.</param>
 /// <param name="gradual">The path an operation (from 1) changes in several steps, or null if it happens at once.</param>
-internal sealed class ModelMatch(Model model, int flushed, int begun, Func<int, string?> gradual)
+/// <param name="torn">Sectors may be torn.</param>
+internal sealed class ModelMatch(Model model, int flushed, int begun, Func<int, string?> gradual, bool torn = false)
 {
-    private const int Sector = SimulatedDevice.Sector;
+    private const int Sector = SimulatedDevice.Sector, Word = (int)Grain.Word;
 
     /// <summary>The number of operations the tree contains; -1 and the reasons if no number fits.</summary>
     /// <param name="isExact">False if a part of the next operation is there as well.</param>
@@ -51,15 +52,19 @@ internal sealed class ModelMatch(Model model, int flushed, int begun, Func<int, 
             if (!found.TryGetValue(name, out ObservedEntry? entry))
                 return $"'{name}' is missing";
             ModelNode node = state.Nodes[inode];
-            char kind = node switch { ModelFile => 'f', ModelDirectory => 'd', _ => 'l' };
-            if (entry.Kind != kind)
-                return $"'{name}' is of kind {entry.Kind}, not {kind}";
+            if (entry.Kind != node.Kind)
+                return $"'{name}' is of kind {entry.Kind}, not {node.Kind}";
+            if (entry.Mode != node.Mode)
+                return $"'{name}' has mode {Convert.ToString(entry.Mode, 8)}, not {Convert.ToString(node.Mode, 8)}";
+            if (ObservedEntry.Difference(node.Attributes, entry.Attributes) is string attribute)
+                return $"'{name}' {attribute}";
             string? difference = node switch
             {
                 ModelFile file => inode == next
                     ? CompareFile(entry, inode, file, operations, (ModelFile)model.After(operations + 1).Nodes[inode])
                     : CompareFile(entry, inode, file, operations, null),
                 ModelSymlink link => entry.Target == link.Target ? null : $"points to '{entry.Target}', not '{link.Target}'",
+                ModelDevice device => entry.Target == device.Numbers ? null : $"is device {entry.Target}, not {device.Numbers}",
                 _ => null,
             };
             if (difference is null && node is not ModelDirectory && entry.Links != state.LinksOf(inode))
@@ -80,9 +85,17 @@ internal sealed class ModelMatch(Model model, int flushed, int begun, Func<int, 
             long index = at / model.BlockSize;
             int inside = (int)(at % model.BlockSize), length = (int)Math.Min(Sector, content.Length - at);
             ReadOnlySpan<byte> piece = content.Slice((int)at, length);
-            if (!Allows(file, index, piece, inside, inode, operations) && (next is null || !Allows(next, index, piece, inside, inode, operations + 1)))
-                return $"has at byte {at} {Explain(piece)}, not {Expected(file, index, inside, length, operations)}";
+            if (!IsPossible(piece, inside))
+            {
+                for (int word = 0; torn && word < length; word += Word)
+                    if (!IsPossible(piece.Slice(word, Math.Min(Word, length - word)), inside + word)) return Wrong();
+                if (!torn) return Wrong();
+            }
             at += length;
+
+            bool IsPossible(ReadOnlySpan<byte> part, int where) =>
+                Allows(file, index, part, where, inode, operations) || (next is not null && Allows(next, index, part, where, inode, operations + 1));
+            string Wrong() => $"has at byte {at} {Explain(entry.Content.AsSpan((int)at, length))}, not {Expected(file, index, inside, length, operations)}";
         }
         return null;
     }

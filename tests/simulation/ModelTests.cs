@@ -80,7 +80,7 @@ public sealed class ModelTests
     {
         Model model = Made(new CreateFile("a"), new CreateFile("b"), new WriteFile("a", 0, 2 * Block, 3));
         Dictionary<string, ObservedEntry> tree = Tree(model, 2);
-        tree["a"] = new ObservedEntry('f', Block, 1, Pattern.Fill(3, 0, Block));
+        tree["a"] = tree["a"] with { Size = Block, Content = Pattern.Fill(3, 0, Block) };
         Assert.AreEqual(2, Find(model, 2, 3, tree));
         tree["b"] = tree["a"];
         Assert.AreEqual(-1, Find(model, 2, 3, tree));
@@ -179,11 +179,17 @@ public sealed class ModelTests
         List<WorkOperation> history = s_history.GetValue(model, _ => []);
         Model then = history.Count == 0 ? model : Made([.. history.Take(operations)]);
         ModelState state = then.Now;
-        return state.Paths().ToDictionary(p => p.Path, p => state.Nodes[p.Inode] switch
+        return state.Paths().ToDictionary(p => p.Path, p =>
         {
-            ModelFile file => new ObservedEntry('f', file.Size, (uint)state.LinksOf(p.Inode), then.Read(p.Inode)),
-            ModelSymlink link => new ObservedEntry('l', link.Target.Length, (uint)state.LinksOf(p.Inode), System.Text.Encoding.UTF8.GetBytes(link.Target)),
-            _ => new ObservedEntry('d', 0, 0, []),
+            ModelNode node = state.Nodes[p.Inode];
+            byte[] content = node switch
+            {
+                ModelFile => then.Read(p.Inode),
+                ModelSymlink link => System.Text.Encoding.UTF8.GetBytes(link.Target),
+                ModelDevice device => System.Text.Encoding.UTF8.GetBytes(device.Numbers),
+                _ => [],
+            };
+            return new ObservedEntry(node.Kind, content.Length, (uint)state.LinksOf(p.Inode), content) { Mode = node.Mode, Attributes = node.Attributes };
         });
     }
 }

@@ -6,6 +6,8 @@ namespace ImageFs.Tests.Simulation;
 internal enum Grain
 {
     Write = 0,
+    /// <summary>The least that any disk writes whole; the others cut the log at sectors, this one cuts it here too.</summary>
+    Word = 8,
     Sector = 512,
     Page = 4096,
 }
@@ -78,7 +80,7 @@ internal sealed record Survival(SurvivalKind Kind, int Number, Grain Grain)
     /// <summary>The disk after the cut.</summary>
     /// <param name="durable">What the last flush made certain; not changed.</param>
     /// <param name="pending">The writes since then, oldest first.</param>
-    /// <param name="log">Written in sectors whatever the grain, because log records are made to be torn there.</param>
+    /// <param name="log">Written in sectors, or words, whatever the grain, because log records are made to be torn there.</param>
     public PagedImage Apply(PagedImage durable, IEnumerable<DeviceStep> pending, ByteRange log)
     {
         PagedImage disk = durable.Copy();
@@ -113,7 +115,7 @@ internal sealed record Survival(SurvivalKind Kind, int Number, Grain Grain)
         for (int at = 0; at < write.Data!.Length;)
         {
             long place = write.Offset + at;
-            int grain = log.Contains(place) ? SimulatedDevice.Sector : (int)Grain;
+            int grain = log.Contains(place) && Grain != Grain.Word ? SimulatedDevice.Sector : (int)Grain;
             int length = write.Data.Length - at;
             if (grain > 0)
                 length = (int)Math.Min(length, grain - (place & (grain - 1)));

@@ -1,3 +1,5 @@
+using ImageFs.Tests.Fixtures;
+
 namespace ImageFs.Tests.Simulation;
 
 /// <summary>One step of a workload, done to a file system and to the model of it.</summary>
@@ -82,14 +84,68 @@ internal sealed record SetLength(string Path, long Length) : WorkOperation
 
 internal sealed record Rename(string From, string To) : WorkOperation
 {
-    public override void Do(IWorkTree tree) => tree.Rename(From, To);
+    public override void Do(IWorkTree tree) => tree.Rename(From, To, RenameMode.Replace);
 
     public override void Do(Model model) => model.Rename(From, To);
 }
 
+/// <summary>A rename that must not replace anything.</summary>
+internal sealed record MoveToNewName(string From, string To) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.Rename(From, To, RenameMode.NoReplace);
+
+    public override void Do(Model model) => model.Rename(From, To);
+}
+
+/// <summary>A rename that leaves a character device 0:0 behind.</summary>
+internal sealed record RenameLeavingWhiteout(string From, string To) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.Rename(From, To, RenameMode.Whiteout);
+
+    public override void Do(Model model)
+    {
+        // Two names of one file: nothing happens.
+        if (model.Now.TryFind(To, out int there) && there == model.Now.Find(From))
+            return;
+        model.Rename(From, To);
+        model.Create(From, new ModelDevice('c', "0:0") { Mode = 0 });
+    }
+}
+
+internal sealed record MakeNode(string Path, char Kind, uint Major, uint Minor) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.CreateNode(Path, Kind, Major, Minor);
+
+    public override void Do(Model model) => model.Create(Path, new ModelDevice(Kind, $"{Major}:{Minor}"));
+}
+
+internal sealed record SetMode(string Path, int Mode) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.SetMode(Path, Mode);
+
+    public override void Do(Model model) => model.Change(Path, node => node with { Mode = Mode });
+}
+
+/// <summary>Makes an attribute, or gives it another value, of any size: one of the two is there, never anything else.</summary>
+internal sealed record SetAttribute(string Path, string Name, int Length, int Seed) : WorkOperation
+{
+    private byte[] Value => Pattern.Fill(Seed, 0, Length);
+
+    public override void Do(IWorkTree tree) => tree.SetAttribute(Path, Name, Value);
+
+    public override void Do(Model model) => model.Change(Path, node => node with { Attributes = node.Attributes.SetItem(Name, TreeListing.Digest(Value)) });
+}
+
+internal sealed record RemoveAttribute(string Path, string Name) : WorkOperation
+{
+    public override void Do(IWorkTree tree) => tree.RemoveAttribute(Path, Name);
+
+    public override void Do(Model model) => model.Change(Path, node => node with { Attributes = node.Attributes.Remove(Name) });
+}
+
 internal sealed record ExchangeNames(string One, string Other) : WorkOperation
 {
-    public override void Do(IWorkTree tree) => tree.Exchange(One, Other);
+    public override void Do(IWorkTree tree) => tree.Rename(One, Other, RenameMode.Exchange);
 
     public override void Do(Model model) => model.Exchange(One, Other);
 }
@@ -281,35 +337,4 @@ internal sealed record PushTail : WorkOperation
     public override void Do(IWorkTree tree) => tree.PushTail();
 
     public override void Do(Model model) { }
-}
-
-/// <summary>The calls a workload makes; paths have no leading slash.</summary>
-internal interface IWorkTree : IDisposable
-{
-    void CreateFile(string path);
-    void CreateDirectory(string path);
-    void CreateSymlink(string path, string target);
-    void Link(string path, string newPath);
-    void Write(string path, long offset, ReadOnlySpan<byte> data);
-    byte[] Read(string path, long offset, int length);
-    byte[] ReadAll(string path);
-    void SetLength(string path, long length);
-    void Rename(string from, string to);
-    void Exchange(string one, string other);
-    void Unlink(string path);
-    void RemoveDirectory(string path);
-    void Clone(string from, long fromOffset, string path, long offset, long length);
-    bool Dedupe(string from, long fromOffset, string path, long offset, long length);
-    void AtomicWrite(string path, long offset, ReadOnlySpan<byte> data);
-    void Atomically(Action work);
-    void Fallocate(string path, FallocateMode mode, long offset, long length);
-    void ExchangeRange(string one, long oneOffset, string other, long otherOffset, long? length);
-    void Open(int handle, string path);
-    void Write(int handle, long offset, ReadOnlySpan<byte> data);
-    void Close(int handle);
-    void Flush();
-    void PushTail();
-
-    /// <summary>Every name with what it stands for, contents included.</summary>
-    Dictionary<string, ObservedEntry> Observe();
 }

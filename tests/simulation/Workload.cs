@@ -13,18 +13,21 @@ internal sealed class Workload
     {
         ["mixed"] = [("create", 4), ("write", 8), ("overwrite", 4), ("length", 3), ("rename", 3), ("clone", 4), ("copy", 2), ("dedupe", 4),
             ("unlink", 3), ("mkdir", 1), ("rmdir", 1), ("symlink", 1), ("link", 1), ("open", 1), ("handle", 2), ("close", 1), ("exchange", 1),
-            ("flush", 3), ("tail", 1)],
+            ("attribute", 2), ("forget", 1), ("node", 0.5), ("mode", 0.5), ("whiteout", 0.3), ("flush", 3), ("tail", 1)],
         ["sharing"] = [("create", 2), ("write", 3), ("overwrite", 8), ("length", 2), ("clone", 8), ("copy", 3), ("dedupe", 6), ("unlink", 2), ("flush", 2),
             ("tail", 0.5)],
         ["ranges"] = [("create", 2), ("write", 6), ("overwrite", 5), ("length", 1), ("clone", 5), ("allocate", 2), ("punch", 4), ("zero", 3), ("unshare", 3),
             ("insert", 3), ("collapse", 3), ("swap", 4), ("unlink", 1), ("flush", 1), ("tail", 0.5)],
-        ["names"] = [("create", 8), ("write", 2), ("rename", 8), ("unlink", 6), ("mkdir", 3), ("rmdir", 3), ("symlink", 2), ("link", 3), ("exchange", 2), ("flush", 2),
-            ("tail", 0.5)],
+        ["names"] = [("create", 8), ("write", 2), ("rename", 8), ("unlink", 6), ("mkdir", 3), ("rmdir", 3), ("symlink", 2), ("link", 3), ("exchange", 2), ("move", 2),
+            ("whiteout", 2), ("node", 2), ("mode", 1), ("flush", 2), ("tail", 0.5)],
+        // Attributes of every size, on everything that can have some.
+        ["attributes"] = [("create", 3), ("mkdir", 1), ("symlink", 1), ("node", 1), ("attribute", 16), ("forget", 5), ("mode", 1), ("write", 1), ("clone", 1), ("link", 1),
+            ("rename", 1), ("unlink", 1), ("rmdir", 0.5), ("flush", 3), ("tail", 1)],
         // Directories that outgrow the inode, then the block.
         ["many"] = [("create", 20), ("unlink", 5), ("rename", 4), ("exchange", 1), ("mkdir", 0.2), ("symlink", 2), ("flush", 1), ("tail", 0.2)],
         // Nothing here shares blocks or writes in pieces, so that a lack of space has a simple outcome.
         ["full"] = [("create", 3), ("write", 8), ("overwrite", 3), ("length", 3), ("unlink", 3), ("rename", 1), ("mkdir", 1), ("rmdir", 1),
-            ("symlink", 1), ("flush", 2), ("tail", 0.5)],
+            ("symlink", 1), ("attribute", 2), ("forget", 1), ("flush", 2), ("tail", 0.5)],
         // Untorn writes and groups of anything, beside ordinary ones on the same blocks.
         ["atomic"] = [("create", 3), ("write", 5), ("overwrite", 4), ("length", 2), ("rename", 1), ("clone", 4), ("dedupe", 1), ("unlink", 2),
             ("atomic", 10), ("group", 8), ("abandon", 2), ("mkdir", 0.5), ("open", 1), ("handle", 1), ("close", 1), ("flush", 3), ("tail", 0.5)],
@@ -89,7 +92,7 @@ internal sealed class Workload
         // In a group every part needs a pattern of its own.
         int operation = _inGroup ? 1_000_000 + _parts++ : model.Operations + 1;
         // Until there is something to work with, make it.
-        if (files.Count == 0 && kind is not ("create" or "mkdir"))
+        if (files.Count == 0 && kind is not ("create" or "mkdir" or "node"))
             kind = "create";
         switch (kind)
         {
@@ -99,8 +102,36 @@ internal sealed class Workload
                 return directories.Count >= MostDirectories ? null : new MakeDirectory(NewPath(directories));
             case "symlink":
                 return all.Count >= 2 * _mostFiles ? null : new MakeSymlink(NewPath(directories), new string('t', _random.Next(1, 200)));
+            case "node":
+                char node = "cbps"[_random.Next(4)];
+                return all.Count >= 2 * _mostFiles ? null
+                    : new MakeNode(NewPath(directories), node, node is 'c' or 'b' ? (uint)_random.Next(512) : 0, node is 'c' or 'b' ? (uint)_random.Next(1 << 18) : 0);
             case "link":
-                return all.Count >= 2 * _mostFiles ? null : new HardLink(Pick(files).Path, NewPath(directories));
+                return all.Count >= 2 * _mostFiles ? null : new HardLink(Pick([.. all.Where(e => e.Node is not ModelDirectory)]).Path, NewPath(directories));
+            case "mode":
+                return new SetMode(Pick([.. all.Where(e => e.Node is not ModelSymlink)]).Path, _random.Next(0x200));
+            case "attribute":
+            {
+                (string path, _, ModelNode target) = Pick(all);
+                string name = target.Attributes.Count > 0 && _random.Next(2) == 0 ? Pick([.. target.Attributes.Keys]) : NewAttribute(target);
+                return new SetAttribute(path, name, ValueLength(), operation);
+            }
+            case "forget":
+            {
+                List<(string Path, int Inode, ModelNode Node)> some = [.. all.Where(e => e.Node.Attributes.Count > 0)];
+                if (some.Count == 0)
+                    return null;
+                (string path, _, ModelNode target) = Pick(some);
+                return new RemoveAttribute(path, Pick([.. target.Attributes.Keys]));
+            }
+            case "move":
+                return new MoveToNewName(Pick([.. all.Where(e => e.Node is not ModelDirectory)]).Path, NewPath(directories));
+            case "whiteout":
+            {
+                List<(string Path, int Inode, ModelNode Node)> movable = [.. all.Where(e => e.Node is not ModelDirectory)];
+                string from = Pick(movable).Path, to = _random.Next(2) == 0 ? Pick(movable).Path : NewPath(directories);
+                return from == to ? null : new RenameLeavingWhiteout(from, to);
+            }
             case "write":
             {
                 (string path, _, ModelFile file) = Pick(files);
@@ -293,6 +324,19 @@ internal sealed class Workload
         }
         return candidate;
     }
+
+    /// <summary>Only files and directories have user.* attributes.</summary>
+    private string NewAttribute(ModelNode node) =>
+        $"{(_random.Next(node is ModelFile or ModelDirectory ? 3 : 2) switch { 0 => "trusted", 1 => "security", _ => "user" })}.{_prefix}{_random.Next(20)}{new string('-', _random.Next(40))}";
+
+    /// <summary>In the inode, in a block, in blocks of its own.</summary>
+    private int ValueLength() => _random.Next(10) switch
+    {
+        < 4 => _random.Next(80),
+        < 7 => _random.Next(1500),
+        < 9 => _random.Next(10_000),
+        _ => _random.Next(65537),
+    };
 
     private string NewPath(List<string> directories)
     {
