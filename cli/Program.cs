@@ -1,4 +1,4 @@
 using ImageFs.Cli;
 
 using Stdio io = Stdio.OfProcess();
-return CommandLine.Run(args, io);
+return CommandLine.Run(Arguments.AsGiven(args), io);

@@ -18,7 +18,7 @@ internal sealed class Stdio : IDisposable
         _input = new(input);
         _error = new(error);
         Output = output;
-        Text = new StreamWriter(output, new UTF8Encoding(false), 16 << 10) { NewLine = "\n" };
+        Text = new NameWriter(output) { NewLine = "\n" };
         IsTerminal = isTerminal;
     }
 

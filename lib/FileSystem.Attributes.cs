@@ -1,4 +1,3 @@
-using System.Text;
 using ImageFs.Attributes;
 using ImageFs.Format;
 using ImageFs.Inodes;
@@ -14,8 +13,8 @@ public sealed class AttributeItem
         Length = length;
     }
 
-    /// <summary>The full name, "user.x", as UTF-8; bytes that are none are replaced.</summary>
-    public string Name => Encoding.UTF8.GetString(NameBytes);
+    /// <summary>The full name, "user.x", as text, see <see cref="NameText"/>.</summary>
+    public string Name => NameText.FromBytes(NameBytes);
 
     /// <summary>The full name, 1..255 bytes and its prefix.</summary>
     public byte[] NameBytes { get; }
@@ -41,14 +40,14 @@ public sealed partial class FileSystem
         lock (Volume.Gate)
         {
             Inode inode = Resolve(path, followLink);
-            return TryGetAttribute(inode, Encoding.UTF8.GetBytes(name), out byte[] value) ? value : throw new XfsException(Errno.ENODATA, $"'{path}' has no attribute {name}");
+            return TryGetAttribute(inode, NameText.ToBytes(name), out byte[] value) ? value : throw new XfsException(Errno.ENODATA, $"'{path}' has no attribute {name}");
         }
     }
 
     /// <summary>The value of an extended attribute, or null if it does not exist.</summary>
     public byte[]? TryGetAttribute(string path, string name, bool followLink = true)
     {
-        lock (Volume.Gate) return TryGetAttribute(Resolve(path, followLink), Encoding.UTF8.GetBytes(name), out byte[] value) ? value : null;
+        lock (Volume.Gate) return TryGetAttribute(Resolve(path, followLink), NameText.ToBytes(name), out byte[] value) ? value : null;
     }
 
     /// <summary>Names of the extended attributes. An ACL has two names, as in the kernel: trusted.SGI_ACL_* and system.posix_acl_*.</summary>
@@ -68,14 +67,14 @@ public sealed partial class FileSystem
     /// <exception cref="XfsNoSpaceException">No room; nothing has changed.</exception>
     public void SetAttribute(string path, string name, ReadOnlySpan<byte> value, AttributeMode mode = AttributeMode.Either, bool followLink = true)
     {
-        lock (Volume.Gate) SetAttribute(Resolve(path, followLink), Encoding.UTF8.GetBytes(name), value.ToArray(), mode);
+        lock (Volume.Gate) SetAttribute(Resolve(path, followLink), NameText.ToBytes(name), value.ToArray(), mode);
     }
 
     /// <summary>Removes an extended attribute.</summary>
     /// <exception cref="XfsException">ENODATA: there is none; otherwise as <see cref="SetAttribute(string, string, ReadOnlySpan{byte}, AttributeMode, bool)"/>.</exception>
     public void RemoveAttribute(string path, string name, bool followLink = true)
     {
-        lock (Volume.Gate) RemoveAttribute(Resolve(path, followLink), Encoding.UTF8.GetBytes(name));
+        lock (Volume.Gate) RemoveAttribute(Resolve(path, followLink), NameText.ToBytes(name));
     }
 
     /// <summary>The access ACL of a file or the default ACL of a directory; null if the mode says everything.</summary>

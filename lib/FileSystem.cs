@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Text;
 using ImageFs.Attributes;
 using ImageFs.Dax;
 using ImageFs.Devices;
@@ -13,8 +12,8 @@ using Directory = ImageFs.Directories.Directory;
 namespace ImageFs;
 
 /// <summary>
-/// An XFS image, opened in process. Paths are absolute inside the image, separated by '/', encoded as UTF-8; "." and ".."
-/// and symlinks on the way are followed. Safe for use by several threads.
+/// An XFS image, opened in process. Paths are absolute inside the image and separated by '/'; "." and ".." and symlinks on the
+/// way are followed. Names are UTF-8, or any other bytes in the form <see cref="NameText"/> gives them. Safe for use by several threads.
 /// </summary>
 /// <remarks>
 /// Every call is atomic against power cuts as far as names and mappings go, and durable after <see cref="Flush"/>,
@@ -168,7 +167,7 @@ public sealed partial class FileSystem : IDisposable
     }
 
     /// <summary>Opens a regular file.</summary>
-    /// <exception cref="XfsException">ENOENT, EISDIR, EINVAL (a device), EROFS, EPERM (immutable).</exception>
+    /// <exception cref="XfsException">ENOENT, EISDIR, EINVAL (a device), EROFS, EPERM (to write: immutable or append-only).</exception>
     public XfsFile OpenFile(string path, bool write = false)
     {
         lock (Volume.Gate)
@@ -179,7 +178,7 @@ public sealed partial class FileSystem : IDisposable
             if (write)
             {
                 Volume.RequireWritable();
-                if ((inode.Core.Flags & InodeFlags.Immutable) != 0) throw new XfsException(Errno.EPERM, $"'{path}' is immutable");
+                if ((inode.Core.Flags & (InodeFlags.Immutable | InodeFlags.Append)) != 0) throw new XfsException(Errno.EPERM, $"'{path}' is immutable or append-only");
             }
             RequireOnDataDevice(inode);
             return new XfsFile(this, Volume.Hold(inode.Number), write);
@@ -226,22 +225,25 @@ public sealed partial class FileSystem : IDisposable
     }
 
     /// <summary>Makes a symlink.</summary>
-    /// <param name="target">1..1023 bytes as UTF-8; need not exist.</param>
+    /// <param name="target">1..1023 bytes in the form of <see cref="NameText"/>; need not exist.</param>
     public void CreateSymbolicLink(string path, string target)
     {
-        lock (Volume.Gate) Create(path, FileMode16.Symlink, 0b111_111_111, target: Encoding.UTF8.GetBytes(target));
+        lock (Volume.Gate) Create(path, FileMode16.Symlink, 0b111_111_111, target: NameText.ToBytes(target));
     }
 
     /// <summary>Makes a device node, a fifo or a socket.</summary>
     /// <param name="type">One of <see cref="FileMode16"/>'s CharDevice, BlockDevice, Fifo, Socket.</param>
-    /// <param name="major">0..16383, devices only.</param>
+    /// <param name="major">0..511, devices only.</param>
     /// <param name="minor">0..262143, devices only.</param>
+    /// <exception cref="XfsException">EINVAL: the numbers are larger.</exception>
     public void CreateNode(string path, ushort type, ushort mode, uint major = 0, uint minor = 0)
     {
         if (type is not (FileMode16.CharDevice or FileMode16.BlockDevice or FileMode16.Fifo or FileMode16.Socket))
             throw new ArgumentException("a node is a device, a fifo or a socket", nameof(type));
         bool device = type is FileMode16.CharDevice or FileMode16.BlockDevice;
-        lock (Volume.Gate) Create(path, type, mode, device: device ? major << 18 | minor & 0x3FFFF : 0);
+        // 14 bits of major number have room in an inode; the kernel makes none with more than 9.
+        if (device && (major > 0x1FF || minor > 0x3FFFF)) throw new XfsException(Errno.EINVAL, $"device {major}:{minor}: XFS has room for 511:262143");
+        lock (Volume.Gate) Create(path, type, mode, device: device ? major << 18 | minor : 0);
     }
 
     /// <summary>Gives an existing file another name.</summary>
@@ -312,13 +314,14 @@ public sealed partial class FileSystem : IDisposable
     /// <summary>What a symlink points to.</summary>
     public string ReadLink(string path)
     {
-        lock (Volume.Gate) return Encoding.UTF8.GetString(_names.ReadTarget(Resolve(path, followLink: false)));
+        lock (Volume.Gate) return NameText.FromBytes(_names.ReadTarget(Resolve(path, followLink: false)));
     }
 
     /// <summary>
     /// Changes permission bits, owner or times; null leaves a value as it is. An access ACL follows the permission bits. A new
     /// owner of anything but a directory costs it set-user-id, set-group-id (where the group may execute) and capabilities.
     /// </summary>
+    /// <exception cref="XfsException">EPERM: immutable or append-only; EROFS; ENOENT, ENOTDIR, ELOOP.</exception>
     public void SetAttributes(string path, ushort? mode = null, uint? uid = null, uint? gid = null,
         Timestamp? accessed = null, Timestamp? modified = null, bool followLink = true)
     {
@@ -327,6 +330,7 @@ public sealed partial class FileSystem : IDisposable
             Volume.RequireWritable();
             Volume.SettleTimes();
             Inode inode = Resolve(path, followLink);
+            if ((inode.Core.Flags & (InodeFlags.Immutable | InodeFlags.Append)) != 0) throw new XfsException(Errno.EPERM, $"'{path}' is immutable or append-only");
             Volume.Run(tx =>
             {
                 ref InodeCore core = ref inode.Modify(tx);
@@ -460,7 +464,7 @@ public sealed partial class FileSystem : IDisposable
         int slash = trimmed.LastIndexOf('/');
         string name = trimmed[(slash + 1)..];
         if (name.Length == 0) throw new XfsException(Errno.EBUSY, "the root directory has no name");
-        return (Resolve(slash <= 0 ? "/" : trimmed[..slash], followLink: true), Encoding.UTF8.GetBytes(name));
+        return (Resolve(slash <= 0 ? "/" : trimmed[..slash], followLink: true), NameText.ToBytes(name));
     }
 
     /// <summary>Walks a path from the root; at most 40 symlinks are followed.</summary>
@@ -489,7 +493,7 @@ public sealed partial class FileSystem : IDisposable
                 return false;
             }
             before = step;
-            if (!Directory.TryLookup(_names.Open(at), Encoding.UTF8.GetBytes(step), out InodeNumber number, out _)) return false;
+            if (!Directory.TryLookup(_names.Open(at), NameText.ToBytes(step), out InodeNumber number, out _)) return false;
             Inode next = Volume.Inodes.Get(number);
             if (!next.Core.IsSymlink || (rest.Count == 0 && !followLink))
             {
@@ -497,7 +501,7 @@ public sealed partial class FileSystem : IDisposable
                 continue;
             }
             if (++links > 40) throw new XfsException(Errno.ELOOP, $"'{path}' leads through more than 40 symlinks");
-            string target = Encoding.UTF8.GetString(_names.ReadTarget(next));
+            string target = NameText.FromBytes(_names.ReadTarget(next));
             foreach (string one in target.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse()) rest.Push(one);
             if (target.StartsWith('/')) at = Volume.Inodes.Get(Volume.Root);
         }

@@ -1,4 +1,3 @@
-using System.Text;
 using ImageFs.Format;
 
 namespace ImageFs;
@@ -38,8 +37,8 @@ public sealed class DirectoryItem
         Type = type;
     }
 
-    /// <summary>The name as UTF-8; bytes that are none are replaced.</summary>
-    public string Name => Encoding.UTF8.GetString(NameBytes);
+    /// <summary>The name as text, see <see cref="NameText"/>.</summary>
+    public string Name => NameText.FromBytes(NameBytes);
 
     /// <summary>The name as it lies on disk, 1..255 bytes.</summary>
     public byte[] NameBytes { get; }

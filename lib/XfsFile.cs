@@ -57,7 +57,7 @@ public sealed partial class XfsFile : IDisposable
     /// <summary>
     /// Bytes that copy-on-write reserves at a time (cowextsize); 0 for the default of 32 blocks. Setting 0 clears the hint.
     /// </summary>
-    /// <exception cref="XfsException">EINVAL: no multiple of the block size, or more than half a group. EOPNOTSUPP without reflink.</exception>
+    /// <exception cref="XfsException">EINVAL: no multiple of the block size, more than half a group, or a file system without reflink.</exception>
     public long CowExtentSize
     {
         get
@@ -71,7 +71,7 @@ public sealed partial class XfsFile : IDisposable
             {
                 Inode inode = Writable().Inode;
                 Geometry g = _fileSystem.Geometry;
-                if (!g.HasReflink) throw new XfsUnsupportedException("the file system was made without reflink");
+                if (!g.HasReflink && value != 0) throw new XfsException(Errno.EINVAL, "the file system was made without reflink");
                 long blocks = value >> g.BlockLog;
                 if (value < 0 || value % g.BlockSize != 0 || blocks > Math.Min(Extent.MaxLength, g.AgBlocks / 2))
                     throw new XfsException(Errno.EINVAL, $"a cowextsize of {value} bytes: expected a multiple of {g.BlockSize}, at most half a group");

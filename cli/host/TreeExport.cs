@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Unicode;
 using ImageFs.Cli.Verbs;
 using ImageFs.Format;
 
@@ -45,6 +47,11 @@ internal sealed class TreeExport(FileSystem image)
             foreach (DirectoryItem item in image.List(at.Path))
             {
                 RequireHarmless(item.Name, at.Path);
+                if (!Utf8.IsValid(item.NameBytes))
+                {
+                    Skipped?.Invoke($"'{at.Path}' holds the name '{Encoding.UTF8.GetString(item.NameBytes)}', which is no UTF-8: left out");
+                    continue;
+                }
                 string child = ImagePath.Join(at.Path, item.Name);
                 rest.Push((child, Path.Combine(at.Host, item.Name), image.GetEntry(child), false));
             }

@@ -47,7 +47,11 @@ internal sealed class TreeImport(FileSystem image)
                 string[] names = [.. Directory.EnumerateFileSystemEntries(at.Host)];
                 Array.Sort(names, StringComparer.Ordinal);
                 foreach (string child in names.Reverse())
-                    if (Wanted?.Invoke(child) ?? true) rest.Push((child, ImagePath.Join(at.Path, Path.GetFileName(child)), HostCalls.Stat(child), false));
+                {
+                    if (!(Wanted?.Invoke(child) ?? true)) continue;
+                    if (IsNoText(child)) Skipped?.Invoke($"'{child}' has a name that is no UTF-8: left out");
+                    else rest.Push((child, ImagePath.Join(at.Path, Path.GetFileName(child)), HostCalls.Stat(child), false));
+                }
                 continue;
             }
             if (!at.Leaving && !CopyLeaf(at.Host, at.Path, at.About)) continue;
@@ -72,6 +76,21 @@ internal sealed class TreeImport(FileSystem image)
             Bytes += read;
         }
         Files++;
+    }
+
+    /// <summary>The runtime shows U+FFFD for what is no text, and then nothing is found under that name.</summary>
+    private static bool IsNoText(string host)
+    {
+        if (!Path.GetFileName(host).Contains('\uFFFD')) return false;
+        try
+        {
+            _ = HostCalls.Stat(host);
+            return false;
+        }
+        catch (FileNotFoundException)
+        {
+            return true;
+        }
     }
 
     private void EnterDirectory(string path)

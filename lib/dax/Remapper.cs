@@ -68,15 +68,11 @@ internal sealed class Remapper(Volume volume, FileData data)
         SetReflink(destination.Inode);
         if (destinationOffset > size)
             lock (volume.Gate) data.Extend(destination, destinationOffset);
-        bool carryHint = sourceOffset == 0 && destinationOffset == 0 && length == sourceSize && size <= sourceSize
-            && source.Inode.Core.Has(InodeFlags2.CowExtentSize) && !destination.Inode.Core.Has(InodeFlags2.CowExtentSize);
+        bool whole = sourceOffset == 0 && destinationOffset == 0 && length == sourceSize && size <= length;
         volume.Run(tx =>
         {
             data.Touch(tx, destination.Inode, 0);
-            if (!carryHint) return;
-            ref InodeCore core = ref destination.Inode.Modify(tx);
-            core.Flags2 |= InodeFlags2.CowExtentSize;
-            core.CowExtentSizeHint = source.Inode.Core.CowExtentSizeHint;
+            if (whole) CarryHint(tx, source.Inode, destination.Inode);
         });
         Remap(source, sourceOffset, destination, destinationOffset, length, growTo: destinationOffset + length, cancellation);
     }
@@ -104,6 +100,7 @@ internal sealed class Remapper(Volume volume, FileData data)
             held.ChangeDestination();
             SetReflink(source.Inode);
             SetReflink(destination.Inode);
+            if (sourceOffset == 0 && destinationOffset == 0 && shared == sourceSize && size <= shared) volume.Run(tx => CarryHint(tx, source.Inode, destination.Inode));
             Remap(source, sourceOffset, destination, destinationOffset, shared, growTo: 0, default);
         }
         return new(DedupeStatus.Same, length, shared);
@@ -166,6 +163,15 @@ internal sealed class Remapper(Volume volume, FileData data)
         {
             ArrayPool<byte>.Shared.Return(bytes);
         }
+    }
+
+    /// <summary>A file that becomes another one as a whole, by cloning or by dedupe, gets that one's cowextsize, unless it has one.</summary>
+    private static void CarryHint(Transaction tx, Inode source, Inode destination)
+    {
+        if (!source.Core.Has(InodeFlags2.CowExtentSize) || destination.Core.Has(InodeFlags2.CowExtentSize)) return;
+        ref InodeCore core = ref destination.Modify(tx);
+        core.Flags2 |= InodeFlags2.CowExtentSize;
+        core.CowExtentSizeHint = source.Core.CowExtentSizeHint;
     }
 
     private void CheckRange(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length)

@@ -55,14 +55,10 @@ internal static class InodeFactory
             core.Gid = parent.Gid;
             if (core.IsDirectory) core.Mode = (ushort)(core.Mode | FileMode16.SetGid);
         }
+        if ((parent.Flags & InodeFlags.ProjectInherit) != 0) core.ProjectId = parent.ProjectId;
         if (!core.IsDirectory && !core.IsRegular) return;
         InodeFlags flags = parent.Flags & HandedDown;
-        if ((parent.Flags & InodeFlags.ProjectInherit) != 0)
-        {
-            core.ProjectId = parent.ProjectId;
-            if (core.IsDirectory) flags |= InodeFlags.ProjectInherit;
-        }
-        if (core.IsDirectory) flags |= parent.Flags & InodeFlags.FileStream;
+        if (core.IsDirectory) flags |= parent.Flags & (InodeFlags.FileStream | InodeFlags.ProjectInherit);
         if ((parent.Flags & InodeFlags.ExtentSizeInherit) != 0)
         {
             flags |= core.IsDirectory ? InodeFlags.ExtentSizeInherit : InodeFlags.ExtentSize;

@@ -66,6 +66,8 @@ internal sealed class NameOperations(Volume volume)
         DirectoryStorage directory = Writable(parent);
         if (inode.IsDirectory) throw new XfsException(Errno.EPERM, "a directory has one name only");
         if (Directory.TryLookup(directory, name, out _, out _)) throw new XfsException(Errno.EEXIST, $"'{Text(name)}' exists already");
+        RequireChangeable(inode, name);
+        RequireSameProject(inode, parent);
         if (inode.Core.LinkCount == int.MaxValue) throw new XfsException(Errno.EMLINK, $"inode {inode.Number} has too many names");
         volume.Run(tx =>
         {
@@ -79,17 +81,17 @@ internal sealed class NameOperations(Volume volume)
 
     /// <summary>Removes a name; the inode goes with its last name, unless somebody has it open.</summary>
     /// <param name="directory">Remove an empty directory; otherwise anything but one.</param>
-    /// <exception cref="XfsException">ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EPERM.</exception>
+    /// <exception cref="XfsException">ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EPERM (immutable, append-only).</exception>
     public void Remove(Inode parent, byte[] name, bool directory)
     {
         DirectoryStorage names = Writable(parent);
         if (!Directory.TryLookup(names, name, out InodeNumber number, out _)) throw NotFound(name);
         if (name is [(byte)'.'] or [(byte)'.', (byte)'.']) throw new XfsException(Errno.EINVAL, "'.' and '..' cannot be removed");
         Inode inode = volume.Inodes.Get(number);
+        RequireRemovable(parent, inode, name);
         if (inode.IsDirectory && !directory) throw new XfsException(Errno.EISDIR, $"'{Text(name)}' is a directory");
         if (!inode.IsDirectory && directory) throw new XfsException(Errno.ENOTDIR, $"'{Text(name)}' is no directory");
-        RequireChangeable(inode, name);
-        if (directory) RequireEmpty(inode, name);
+        if (directory) RequireEmpty(inode, name, Errno.ENOTEMPTY);
         volume.Run(tx =>
         {
             Timestamp now = volume.Clock();
@@ -101,7 +103,9 @@ internal sealed class NameOperations(Volume volume)
     }
 
     /// <summary>Gives an inode another name, in the same directory or another one.</summary>
-    /// <exception cref="XfsException">ENOENT, EISDIR, ENOTDIR, ENOTEMPTY, EINVAL (into itself), EEXIST (NoReplace), EPERM.</exception>
+    /// <exception cref="XfsException">
+    /// ENOENT, EISDIR, ENOTDIR, EEXIST (NoReplace, or a directory that is not empty), EINVAL (into itself), EPERM, EXDEV (another project).
+    /// </exception>
     public void Rename(Inode from, byte[] name, Inode to, byte[] newName, RenameMode mode = RenameMode.Replace)
     {
         CheckName(newName);
@@ -109,7 +113,6 @@ internal sealed class NameOperations(Volume volume)
         if (name is [(byte)'.'] or [(byte)'.', (byte)'.']) throw new XfsException(Errno.EINVAL, "'.' and '..' cannot be renamed");
         if (!Directory.TryLookup(source, name, out InodeNumber number, out _)) throw NotFound(name);
         Inode moved = volume.Inodes.Get(number);
-        RequireChangeable(moved, name);
         bool isDirectory = moved.IsDirectory, across = from.Number != to.Number;
         if (isDirectory && across) RequireOutside(moved, to);
         Inode? victim = null;
@@ -118,20 +121,25 @@ internal sealed class NameOperations(Volume volume)
             if (mode == RenameMode.NoReplace) throw new XfsException(Errno.EEXIST, $"'{Text(newName)}' exists already");
             if (there == number) return;
             victim = volume.Inodes.Get(there);
-            RequireChangeable(victim, newName);
         }
-        if (mode == RenameMode.Exchange)
-        {
-            if (victim is null) throw NotFound(newName);
-            Exchange(from, name, moved, to, newName, victim);
-            return;
-        }
+        else if (mode == RenameMode.Exchange) throw NotFound(newName);
+        RequireRemovable(from, moved, name);
         if (victim is not null)
         {
-            if (victim.IsDirectory && !isDirectory) throw new XfsException(Errno.EISDIR, $"'{Text(newName)}' is a directory");
-            if (!victim.IsDirectory && isDirectory) throw new XfsException(Errno.ENOTDIR, $"'{Text(newName)}' is no directory");
-            if (isDirectory) RequireEmpty(victim, newName);
+            RequireRemovable(to, victim, newName);
+            if (mode != RenameMode.Exchange)
+            {
+                if (victim.IsDirectory && !isDirectory) throw new XfsException(Errno.EISDIR, $"'{Text(newName)}' is a directory");
+                if (!victim.IsDirectory && isDirectory) throw new XfsException(Errno.ENOTDIR, $"'{Text(newName)}' is no directory");
+            }
         }
+        RequireSameProject(moved, to);
+        if (mode == RenameMode.Exchange)
+        {
+            Exchange(from, name, moved, to, newName, victim!);
+            return;
+        }
+        if (victim is not null && isDirectory) RequireEmpty(victim, newName, Errno.EEXIST);
         volume.Run(tx =>
         {
             Timestamp now = volume.Clock();
@@ -145,8 +153,9 @@ internal sealed class NameOperations(Volume volume)
             ParentPointers.Move(tx, volume, moved, from, name, to, newName);
             if (mode == RenameMode.Whiteout)
             {
-                // What overlays understand as "deleted here": a character device 0:0 under the old name.
-                Inode whiteout = Make(tx, from, new NewInode(FileMode16.CharDevice, 0, 0), now);
+                // What overlays understand as "deleted here": a character device 0:0 under the old name. The kernel makes it in the
+                // target's directory, whose group and project it gets therefore.
+                Inode whiteout = Make(tx, to, new NewInode(FileMode16.CharDevice, 0, 0), now);
                 Directory.Replace(tx, source, name, whiteout.Number, DirectoryFileType.CharDevice);
                 ParentPointers.Add(tx, volume, whiteout, from, name);
             }
@@ -279,9 +288,10 @@ internal sealed class NameOperations(Volume volume)
         core.LinkCount = (uint)(core.LinkCount.Value + links);
     }
 
-    private void RequireEmpty(Inode inode, byte[] name)
+    /// <param name="errno">The kernel calls it EEXIST where XFS finds out, ENOTEMPTY elsewhere.</param>
+    private void RequireEmpty(Inode inode, byte[] name, int errno)
     {
-        if (!Directory.IsEmpty(Open(inode))) throw new XfsException(Errno.ENOTEMPTY, $"directory '{Text(name)}' is not empty");
+        if (!Directory.IsEmpty(Open(inode))) throw new XfsException(errno, $"directory '{Text(name)}' is not empty");
     }
 
     /// <summary>A directory cannot move into itself or below itself.</summary>
@@ -308,6 +318,25 @@ internal sealed class NameOperations(Volume volume)
     {
         if ((inode.Core.Flags & (InodeFlags.Immutable | InodeFlags.Append)) != 0)
             throw new XfsException(Errno.EPERM, $"'{Text(name)}' is immutable or append-only");
+    }
+
+    /// <summary>From an append-only directory no name is taken away.</summary>
+    private static void RequireRemovable(Inode parent, Inode inode, byte[] name)
+    {
+        if ((parent.Core.Flags & InodeFlags.Append) != 0) throw new XfsException(Errno.EPERM, $"directory {parent.Number} is append-only");
+        RequireChangeable(inode, name);
+    }
+
+    /// <summary>
+    /// Into a directory that hands down its project only what belongs to that project gets a name, or whoever counts its
+    /// blocks would be deceived. Special files without a project, which nobody can give one, are let through.
+    /// </summary>
+    private static void RequireSameProject(Inode inode, Inode directory)
+    {
+        if ((directory.Core.Flags & InodeFlags.ProjectInherit) == 0 || directory.Core.ProjectId == inode.Core.ProjectId) return;
+        bool special = inode.Core.Type is FileMode16.CharDevice or FileMode16.BlockDevice or FileMode16.Fifo or FileMode16.Socket;
+        if (!special || inode.Core.ProjectId != 0)
+            throw new XfsException(Errno.EXDEV, $"inode {inode.Number} belongs to project {inode.Core.ProjectId}, directory {directory.Number} to {directory.Core.ProjectId}");
     }
 
     private static void CheckName(byte[] name)

@@ -53,6 +53,20 @@ public sealed class VerbTests
     }
 
     [TestMethod]
+    public void NamesThatAreNoTextAreTakenAndShownAsTheyAre()
+    {
+        using TempImage image = NewImage();
+        byte[] line = [.. "imagefs\0mkdir\0"u8, .. System.Text.Encoding.UTF8.GetBytes(image.Path), 0, 0xE9, 0x74, 0xE9, 0];
+        string[] args = ImageFs.Cli.Arguments.FromCommandLine(["mkdir", image.Path, "\uFFFDt\uFFFD"], line);
+        Run(args).Ok();
+        CliResult listed = Run("ls", image.Path);
+        listed.Ok();
+        CollectionAssert.AreEqual((byte[])[0xE9, 0x74, 0xE9, (byte)'\n'], listed.Bytes);
+        Run("mv", image.Path, args[2], "text").Ok();
+        Assert.AreEqual("text\n", Run("ls", image.Path).Ok());
+    }
+
+    [TestMethod]
     public void LsSortsNamesAndShowsDetails()
     {
         using TempImage image = NewImage("/b", "12345"u8);

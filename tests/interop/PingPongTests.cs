@@ -36,10 +36,9 @@ public sealed class PingPongTests
         StringWriter errors = new();
         int exit = MkfsProgram.Run(["-q", "--size", size, .. options.Split(' ', StringSplitOptions.RemoveEmptyEntries), image.Path], TextWriter.Null, errors);
         Assert.AreEqual(0, exit, errors.ToString());
-        bool reflink = !options.Contains("reflink=0", StringComparison.Ordinal);
-        int steps = size == "16m" ? 60 : 250 * TestSettings.Sweep;
+        TurnOptions turnOptions = TurnOptions.Of(image.Path) with { Small = size is "16m" or "64m" };
+        int steps = size == "16m" ? 100 : 250 * TestSettings.Sweep;
 
-        RandomTurn ours = new(seed, reflink), kernels = new(seed + 1, reflink);
         for (int turn = 0; turn < 2; turn++)
         {
             TreeListing seen;
@@ -47,7 +46,7 @@ public sealed class PingPongTests
             {
                 string place = $"/ours-{turn}";
                 fs.CreateDirectory(place);
-                ours.Run(new Below(new LibraryTree(fs), place), steps);
+                Turn(seed + 2 * turn, place).Run(new LibraryTree(fs), steps);
                 if (turn > 0) fs.DeleteDirectory("/kernel-0", recursive: true);
                 seen = LibraryListing.Of(fs);
             }
@@ -59,7 +58,7 @@ public sealed class PingPongTests
                 TreeListing.AssertEqual(seen, mount.List(), LibraryListing.Fields);
                 string place = $"/kernel-{turn}";
                 Directory.CreateDirectory(mount[place]);
-                kernels.Run(new Below(new KernelTree(mount), place), steps);
+                Turn(seed + 2 * turn + 1, place).Run(new KernelTree(mount), steps);
                 Directory.Delete(mount[$"/ours-{turn}"], recursive: true);
                 mount.Sync();
                 mount.AssertNoComplaints();
@@ -68,23 +67,8 @@ public sealed class PingPongTests
             XfsRepair.CheckClean(image.Path);
             OurFsck.AssertClean(image.Path);
             TreeListing.AssertEqual(seen, LibraryListing.Of(image.Path), LibraryListing.Fields & ~TreeFields.Extents);
-            ours = new(seed + 2, reflink);
-            kernels = new(seed + 3, reflink);
         }
-    }
 
-    /// <summary>A tree below a directory of another one.</summary>
-    private sealed class Below(ITree tree, string place) : ITree
-    {
-        public void Directory(string path) => tree.Directory(place + path);
-        public void Write(string path, long offset, byte[] data) => tree.Write(place + path, offset, data);
-        public void Truncate(string path, long length) => tree.Truncate(place + path, length);
-        public void Clone(string from, string to) => tree.Clone(place + from, place + to);
-        public void Rename(string from, string to) => tree.Rename(place + from, place + to);
-        public void Delete(string path) => tree.Delete(place + path);
-        public void DeleteDirectory(string path) => tree.DeleteDirectory(place + path);
-        public void Symlink(string path, string target) => tree.Symlink(place + path, target);
-        public void Link(string path, string existing) => tree.Link(place + path, place + existing);
-        public void SetMode(string path, int mode) => tree.SetMode(place + path, mode);
+        RandomTurn Turn(int number, string place) => new(number, turnOptions with { Place = place });
     }
 }

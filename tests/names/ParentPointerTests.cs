@@ -133,10 +133,9 @@ public sealed class ParentPointerTests
     public void TheKernelAndWeTakeTurns(string options)
     {
         using TempImage image = Made("700m", options.Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        bool reflink = !options.Contains("reflink=0", StringComparison.Ordinal);
         int seed = TestSettings.Seed;
         Console.WriteLine(TestSettings.Replay(nameof(TheKernelAndWeTakeTurns), seed));
-        RandomTurn turn = new(seed, reflink);
+        RandomTurn turn = new(seed, TurnOptions.Of(image.Path));
         for (int round = 0; round < 3; round++)
         {
             TreeListing ours;
@@ -167,9 +166,9 @@ public sealed class ParentPointerTests
         int seed = TestSettings.Seed;
         Console.WriteLine(TestSettings.Replay(nameof(OurLogIsReplayedByTheKernelWithEveryPointer), seed));
         TreeListing expected;
+        RandomTurn turn = new(seed, TurnOptions.Of(image.Path));
         using (FileSystem fs = FileSystem.Open(image.Path, write: true))
         {
-            RandomTurn turn = new(seed, reflink: true);
             turn.Run(new LibraryTree(fs), 200);
             turn.ManyNames(new LibraryTree(fs), 300);
             fs.Flush();
