@@ -21,7 +21,7 @@ internal sealed class Workload
         ["names"] = [("create", 8), ("write", 2), ("rename", 8), ("unlink", 6), ("mkdir", 3), ("rmdir", 3), ("symlink", 2), ("link", 3), ("exchange", 2), ("move", 2),
             ("whiteout", 2), ("node", 2), ("mode", 1), ("flush", 2), ("tail", 0.5)],
         // Attributes of every size, on everything that can have some.
-        ["attributes"] = [("create", 3), ("mkdir", 1), ("symlink", 1), ("node", 1), ("attribute", 16), ("forget", 5), ("mode", 1), ("write", 1), ("clone", 1), ("link", 1),
+        ["attributes"] = [("create", 3), ("mkdir", 1), ("symlink", 1), ("node", 1), ("attribute", 16), ("forget", 5), ("mode", 1), ("write", 2), ("link", 1),
             ("rename", 1), ("unlink", 1), ("rmdir", 0.5), ("flush", 3), ("tail", 1)],
         // Directories that outgrow the inode, then the block.
         ["many"] = [("create", 20), ("unlink", 5), ("rename", 4), ("exchange", 1), ("mkdir", 0.2), ("symlink", 2), ("flush", 1), ("tail", 0.2)],
