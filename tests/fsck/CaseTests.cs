@@ -58,6 +58,12 @@ public sealed class CaseTests
             if (words.Length == 0 || words[0] == "#") continue;
             switch (words[0])
             {
+                case "case":
+                    DamageCase known = DamageCases.All.Single(c => c.Name == string.Join(' ', words[1..]));
+                    DamagedImage image = new(known.Image);
+                    known.Do(image);
+                    device = image.Device;
+                    break;
                 case "image": device = MemoryDevice.Load(SampleImages.Path(words[1])); break;
                 case "write": device!.Write(Number(words[1]), Convert.FromHexString(words[2])); break;
                 case "noise":
