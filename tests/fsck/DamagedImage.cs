@@ -26,7 +26,7 @@ internal sealed class DamagedImage
     private static MemoryDevice WithParents()
     {
         MemoryDevice device = new(64 << 20);
-        ImageFs.Mkfs.Mkfs.Format(device, new() { ParentPointers = true });
+        ImageFs.Mkfs.Mkfs.Format(device, new() { ParentPointers = true, SourceDate = DateTimeOffset.UnixEpoch.AddYears(50) });
         using FileSystem fs = FileSystem.Open(device, write: true, leaveOpen: true);
         fs.CreateDirectory("/folder");
         fs.CreateFile("/folder/file").Dispose();
