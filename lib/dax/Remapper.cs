@@ -222,7 +222,7 @@ internal sealed class Remapper(Volume volume, FileData data)
             (from, to) = volume.Run(tx =>
             {
                 FileBlock s = at, d = target;
-                for (int run = 0; run < RunsPerTransaction && s < end && tx.Bytes < volume.Journal!.BatchLimit; run++)
+                for (int run = 0; run < RunsPerTransaction && s < end && (run == 0 || tx.Bytes < volume.Journal!.BatchLimit); run++)
                 {
                     ulong done = RemapRun(tx, source.Inode, s, into, d, end - s);
                     s += done;
