@@ -76,13 +76,13 @@ public sealed class Version4Tests
         using TempImage image = TempImage.MadeByMkfs(32 << 20, options.Split(' '));
         string listing = UmlKernel.Run($"""
             mount -t xfs /dev/ubdb /mnt/m; cd /mnt/m
-            . {Repository.Root}/images/words
+            . /mnt/repository/images/words
             mkdir a b; text 100000 > a/text; ln -s text a/link; ln -s "$(text 700 y | tr ' \n' '/_')" a/long; mkfifo a/fifo; ln a/text hard
             perl -e 'for (1 .. 600) {"{"} open F, ">", sprintf "b/name-%04d", $_ or die {"}"}'
             perl -e 'for (1 .. 600) {"{"} unlink sprintf "b/name-%04d", $_ if $_ > 3 && $_ < 597 {"}"}'
             setfattr -n user.one -v 1 a/text; setfattr -n user.large -v "$(text 3000)" a/text; chown 70000:80000 a/fifo
             io pieces 'pwrite -q -S 0x70 0 1m'; seq 1 2 255 | while read -r i; do echo "fpunch $((i * 4096)) 4096"; done | xfs_io pieces > /dev/null
-            settle; {Repository.Root}/images/list /mnt/m; cd /; umount /mnt/m
+            settle; /mnt/repository/images/list /mnt/m; cd /; umount /mnt/m
             """, image.Path);
         TreeListing.AssertEqual(TreeListing.Parse(listing), LibraryListing.Of(image.Path), LibraryListing.Fields);
         Assert.IsGreaterThan(10, TreeListing.Parse(listing).Entries.Count, name);
