@@ -114,7 +114,9 @@ internal sealed partial class FileData
             next = volume.Run(tx =>
             {
                 int at = from;
-                while (at < runs.Count && at - from < RunsPerTransaction && tx.Bytes < volume.Journal.BatchLimit) Complete(tx, file, runs[at++]);
+                // One at least, however small a checkpoint may be.
+                do Complete(tx, file, runs[at++]);
+                while (at < runs.Count && at - from < RunsPerTransaction && tx.Bytes < volume.Journal.BatchLimit);
                 return at;
             });
         }
