@@ -116,30 +116,13 @@ public static class Checker
 
             new UnlinkedCheck(scan, inodes).Check(chunks.UnlinkedHeads);
             new LinkCompare(scan, inodes).Compare();
-            if (parents is not null) new ParentCompare(scan, parents, kept => ObserveLinks(log, geometry, kept)).Compare();
+            if (parents is not null) new ParentCompare(scan, parents, kept => LinkReader.Observe(log.Device, geometry, log.Head, kept, p => progress?.Report(p), cancellation)).Compare();
 
             GroupCompare groups = new(scan, walker, headers);
             ForEachGroup("free space, reverse maps and refcounts", groups.Compare);
             superblocks.CheckCounters(chunks, groups, inodes);
             new PathFinder(scan, inodes, new ForkScan(scan, walker)).NameFindings(findings);
             return null;
-        }
-
-        /// <summary>Observes inodes and names once more; what there is to be found was found before.</summary>
-        private void ObserveLinks(LogView log, Geometry geometry, ParentTable parents)
-        {
-            Scan silent = new(log.Device, geometry, log.Head, new FindingList(0, 0), cancellation);
-            TreeWalker walker = new(silent);
-            GroupHeaders headers = new(silent);
-            ChunkScan chunks = new(silent, walker, headers);
-            ForEachGroup("group headers and inode btrees, for parent pointers", ag =>
-            {
-                if (headers.Load(ag)) chunks.Observe(ag);
-                else silent.Inodes.MarkIncomplete(ag);
-            });
-            InodeScan inodes = new(silent, new ForkScan(silent, walker), parents);
-            ForEachGroup("inodes, for parent pointers", inodes.Observe);
-            new NameScan(silent, inodes, new ForkScan(silent, walker), parents).Observe(p => progress?.Report(p));
         }
 
         /// <summary>Lays out the groups. Those a hostile superblock promises far behind the end of the device are left out: each would cost memory.</summary>

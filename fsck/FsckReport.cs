@@ -104,6 +104,9 @@ public sealed record FsckReport
         json.WriteBoolean("applied", repair.IsApplied);
         if (repair.Problem is null) json.WriteNull("problem"); else json.WriteString("problem", repair.Problem);
         if (repair.LostLog is null) json.WriteNull("lost_log"); else json.WriteString("lost_log", repair.LostLog);
+        json.WriteStartArray("notes");
+        foreach (string note in repair.Notes) json.WriteStringValue(note);
+        json.WriteEndArray();
         json.WriteNumber("bytes", repair.Plan.Sum(c => c.Length));
         json.WriteStartArray("plan");
         foreach (PlannedChange change in repair.Plan)
@@ -150,6 +153,8 @@ public sealed record FsckReport
             _ when Repair?.Problem is string problem => $"{name}{found}, not repaired: {problem}; nothing was changed",
             _ => $"{name}{found}, nothing was changed{(Scan == ScanExtent.Partial ? "; parts could not be read" : "")}",
         });
+        if (Repair is not null)
+            foreach (string note in Repair.Notes) writer.WriteLine($"{name}{note}");
         if (Repair?.LostLog is string lost) writer.WriteLine($"{name}the log was given up ({lost}): what it held and was not in place is lost");
     }
 }

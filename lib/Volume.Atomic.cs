@@ -34,14 +34,12 @@ internal sealed partial class Volume
 
     /// <summary>
     /// Blocks have changed their place or their file: that must be durable before anybody overwrites them in place. Now, or when
-    /// the running group ends. Under the gate: what writes of other files have not mapped yet is left as it is, or those files
-    /// would have to be waited for.
+    /// the running group ends.
     /// </summary>
     public void FlushBeforeWrites()
     {
-        if (Layouts.HasWriters) Journal!.NoteData();
         if (InGroup) _flushAfterGroup = true;
-        else Journal!.Checkpoint();
+        else Flush();
     }
 
     /// <summary>Runs work whose transactions all become part of one checkpoint, or leave no trace. Everybody else waits.</summary>

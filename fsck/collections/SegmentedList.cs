@@ -36,6 +36,14 @@ internal sealed class SegmentedList<T> where T : unmanaged
         return false;
     }
 
+    /// <summary>Appends everything to a list.</summary>
+    public void CopyTo(PackedList<T> list)
+    {
+        list.Reserve(Count);
+        foreach (T[] segment in _full) list.AddRange(segment);
+        list.AddRange(_last.AsSpan(0, _used));
+    }
+
     /// <summary>Appends everything to a list and forgets it, segment by segment.</summary>
     public void MoveTo(PackedList<T> list)
     {

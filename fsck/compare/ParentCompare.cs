@@ -2,6 +2,9 @@ using ImageFs.Format;
 
 namespace ImageFs.Fsck;
 
+/// <summary>Entries that name an inode, and its parent pointers.</summary>
+internal readonly record struct ParentDifference(ulong Inode, List<ParentLink> Entries, List<ParentLink> Pointers);
+
 /// <summary>Tells what is wrong between the entries that name an inode and its parent pointers.</summary>
 /// <param name="reread">Observes the image once more, in silence, into a table that keeps links.</param>
 internal sealed class ParentCompare(Scan scan, ParentTable table, Action<ParentTable> reread)
@@ -10,25 +13,33 @@ internal sealed class ParentCompare(Scan scan, ParentTable table, Action<ParentT
 
     public void Compare()
     {
-        List<ulong> differing = Differing();
-        if (differing.Count == 0) return;
-        ParentTable kept = new(differing);
-        reread(kept);
-        foreach (ulong inode in differing)
+        foreach (ParentDifference difference in Differences(ParentTable.MostInodes, ParentTable.MostLinks))
         {
             scan.Cancellation.ThrowIfCancellationRequested();
-            Tell(inode, kept.Kept[inode].Entries, kept.Kept[inode].Pointers);
+            Tell(difference.Inode, difference.Entries, difference.Pointers);
         }
     }
 
-    private List<ulong> Differing()
+    /// <summary>The inodes whose pointers are not what names them, with both.</summary>
+    /// <param name="inodes">At most so many of them.</param>
+    /// <param name="links">At most so many links; what is behind is left out.</param>
+    public IEnumerable<ParentDifference> Differences(int inodes, int links)
+    {
+        List<ulong> differing = Differing(inodes);
+        if (differing.Count == 0) return [];
+        ParentTable kept = new(differing, links);
+        reread(kept);
+        return differing.Select(inode => new ParentDifference(inode, kept.Kept[inode].Entries, kept.Kept[inode].Pointers));
+    }
+
+    private List<ulong> Differing(int most)
     {
         List<ulong> differing = [];
         for (uint ag = 0; ag < _g.AgCount; ag++)
         {
             scan.Cancellation.ThrowIfCancellationRequested();
             foreach (ref readonly InodeChunk chunk in scan.Inodes.Chunks(new AgNumber(ag)))
-                for (int i = 0; chunk.Slot >= 0 && i < InodeChunkRecord.InodesPerChunk && differing.Count < ParentTable.MostInodes; i++)
+                for (int i = 0; chunk.Slot >= 0 && i < InodeChunkRecord.InodesPerChunk && differing.Count < most; i++)
                     if ((scan.Inodes.State(chunk.Slot + i) & InodeState.Used) != 0 && table.Differs(chunk.Slot + i))
                         differing.Add(_g.Join(new AgNumber(ag), new AgInode(chunk.Start + (uint)i)).Value);
         }
@@ -47,7 +58,7 @@ internal sealed class ParentCompare(Scan scan, ParentTable table, Action<ParentT
     }
 
     /// <summary>Takes what belongs together out of both lists.</summary>
-    private static void Match(List<ParentLink> entries, List<ParentLink> pointers, bool sameGeneration, Action<ParentLink, ParentLink>? matched)
+    public static void Match(List<ParentLink> entries, List<ParentLink> pointers, bool sameGeneration, Action<ParentLink, ParentLink>? matched)
     {
         Dictionary<(ulong, string, uint), Stack<ParentLink>> byKey = [];
         foreach (ParentLink pointer in pointers)

@@ -9,7 +9,7 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
     private const int End = 264, EndWithoutMetaUuid = 248;
     private readonly Geometry _g = scan.Geometry;
 
-    private static Where At(uint ag, string? field = null) => new(ag, 0, Field: field);
+    private static Where At(uint ag, string? field = null) => new(ag == SuperblockFinder.Derived ? 0 : ag, 0, Field: field);
 
     public void CheckFields()
     {

@@ -73,6 +73,17 @@ internal sealed class ClaimTable(Geometry geometry)
         return _extents[ag.Value]?.Any((in Claim claim) => claim.Start <= block && block < claim.End) ?? false;
     }
 
+    /// <summary>The blocks of a group that somebody claims so far.</summary>
+    public BlockRuns Covered(AgNumber ag)
+    {
+        PackedList<Claim> claims = new();
+        if (_blocks[ag.Value] is { } blocks) claims.AddRange(blocks.Span);
+        _extents[ag.Value]?.CopyTo(claims);
+        PackedList<FreeRun> runs = new();
+        foreach (ref readonly Claim claim in claims.Span) runs.Add(new FreeRun(claim.Start, claim.Count));
+        return new BlockRuns(runs);
+    }
+
     /// <summary>Forgets the claims of inode chunks in a group, because other chunks were found.</summary>
     public void ForgetChunks(AgNumber ag) => _blocks[ag.Value]?.RemoveAll((in Claim claim) => claim.Owner is RmapOwner.Inodes or RmapOwner.InodeBtree);
 

@@ -20,10 +20,18 @@ internal sealed class ParentTable
     private readonly PackedList<ulong> _sums = new();
     private readonly Dictionary<ulong, (List<ParentLink> Entries, List<ParentLink> Pointers)>? _wanted;
     private readonly HashSet<int> _unreadable = [];
-    private int _links;
+    private int _linksLeft;
 
-    /// <param name="wanted">Inodes whose links are kept; null to sum up all.</param>
-    public ParentTable(IEnumerable<ulong>? wanted = null) => _wanted = wanted?.ToDictionary(inode => inode, _ => (new List<ParentLink>(), new List<ParentLink>()));
+    /// <summary>Sums up the links of all inodes.</summary>
+    public ParentTable() { }
+
+    /// <param name="wanted">Inodes whose links are kept.</param>
+    /// <param name="links">At most so many of them.</param>
+    public ParentTable(IEnumerable<ulong> wanted, int links)
+    {
+        _wanted = wanted.ToDictionary(inode => inode, _ => (new List<ParentLink>(), new List<ParentLink>()));
+        _linksLeft = links;
+    }
 
     /// <summary>The links of the inodes asked for.</summary>
     public IReadOnlyDictionary<ulong, (List<ParentLink> Entries, List<ParentLink> Pointers)> Kept => _wanted!;
@@ -44,7 +52,8 @@ internal sealed class ParentTable
     {
         if (_wanted is not null)
         {
-            if (!_wanted.TryGetValue(inode, out (List<ParentLink> Entries, List<ParentLink> Pointers) links) || ++_links > MostLinks) return;
+            if (!_wanted.TryGetValue(inode, out (List<ParentLink> Entries, List<ParentLink> Pointers) links) || _linksLeft == 0) return;
+            _linksLeft--;
             (isEntry ? links.Entries : links.Pointers).Add(new ParentLink(directory, generation, name.ToArray()));
             return;
         }

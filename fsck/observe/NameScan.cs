@@ -29,6 +29,9 @@ internal sealed class NameScan
     /// <summary>Names met so far, "." and ".." not counted.</summary>
     public long Names { get; private set; }
 
+    /// <summary>Directories that name one which another directory names already.</summary>
+    public HashSet<ulong> SecondParents { get; } = [];
+
     public void Observe(Action<FsckProgress> progress)
     {
         byte[] inode = new byte[_g.InodeSize];
@@ -107,6 +110,7 @@ internal sealed class NameScan
         if (directory.NamedBy >= 0)
         {
             _scan.Report(FindingCodes.DirectoryTwoParents, at with { Inode = child }, _inodes.Directories[directory.NamedBy].Inode, parent.Inode);
+            SecondParents.Add(parent.Inode);
             return;
         }
         directory.NamedBy = _current;

@@ -10,9 +10,11 @@ internal static class SuperblockFinder
     /// <summary>How far the device is searched for a copy when nothing says where the groups begin.</summary>
     private const long SearchLimit = 4L << 30;
     private const int MaxSector = 32768;
+    /// <summary>Stands for a group: the superblock came from none, it was worked out.</summary>
+    public const uint Derived = uint.MaxValue;
 
     /// <param name="sector">The whole sector of the superblock that is used.</param>
-    /// <param name="source">The group it came from.</param>
+    /// <param name="source">The group it came from, or <see cref="Derived"/>.</param>
     /// <returns>Null, or a sentence why there is nothing to check.</returns>
     public static string? Find(BlockDevice device, FindingList findings, CancellationToken cancellation, out byte[] sector, out uint source)
     {
@@ -65,6 +67,20 @@ internal static class SuperblockFinder
             findings.Add(FindingCodes.SbLost, new Where(0, 0), group);
             sector = copy!;
             source = group;
+            return null;
+        }
+        // A single group has no copy. Where the headers behind the superblock are whole, all of it can be worked out.
+        if (SuperblockDerivation.TryDerive(device, first, cancellation) is byte[] derived)
+        {
+            ReportPrimary(findings, first, layout, checksum, size);
+            if (layout is null && SuperblockVerifier.Judge(Superblock.At(first)).Level != Support.Refused && SameGeometry(first, derived))
+            {
+                sector = first.AsSpan(0, size).ToArray();
+                return null;
+            }
+            findings.Add(FindingCodes.SbDerived, new Where(0, 0));
+            sector = derived;
+            source = Derived;
             return null;
         }
         if (!hasMagic) return $"not an XFS image: it begins with 0x{BinaryPrimitives.ReadUInt32BigEndian(first):x8}, expected 0x{Superblock.MagicNumber:x8} (XFSB), and no copy of a superblock was found";

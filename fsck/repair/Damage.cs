@@ -18,6 +18,8 @@ internal enum InodeDamage
     Mode = 64,
     /// <summary>It shares blocks and does not say so.</summary>
     Shares = 128,
+    /// <summary>A directory that is its own ancestor: the entry that names it has to go.</summary>
+    Cycle = 256,
 }
 
 /// <summary>What a pass over the image found, sorted by what has to be repaired.</summary>
@@ -90,10 +92,14 @@ internal sealed class Damage
             case Remedy.ClearInode: Add(where.Inode, InodeDamage.Symlink); break;
             case Remedy.RebuildDirectory or Remedy.FixEntry or Remedy.DropEntry: Add(where.Inode, InodeDamage.Directory); break;
             case Remedy.RebuildAttributes: Add(where.Inode, InodeDamage.Attributes); break;
+            case Remedy.Reconnect when code == FindingCodes.DirectoryCycle: Add(where.Inode, InodeDamage.Cycle); break;
             case Remedy.FixLinkCount or Remedy.Reconnect or Remedy.FreeInode: Add(where.Inode, InodeDamage.Links); break;
             default: Hopeless.Add(code); break;
         }
     }
+
+    /// <summary>A directory that has to be written anew although nothing was found in it.</summary>
+    public void AddDirectory(ulong number) => Add(number, InodeDamage.Directory);
 
     private void Add(ulong? inode, InodeDamage damage)
     {

@@ -38,6 +38,8 @@ public sealed record RepairOutcome
     public required FsckReport? After { get; init; }
     /// <summary>Why the image was left as it was; null if it was not.</summary>
     public string? Problem { get; init; }
+    /// <summary>What somebody should know who uses the image again: inodes made anew, and what could not be known of them.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
     /// <summary>What was in a log that was given up, as far as that is known.</summary>
     public string? LostLog { get; init; }
 }

@@ -61,7 +61,8 @@ internal sealed class RepairPass
         });
         if (RepairCopies()) return true;
 
-        InodeScan inodes = new(_scan, new ForkScan(_scan, _walker));
+        ParentTable? parents = _scan.Geometry.HasParentPointers ? new() : null;
+        InodeScan inodes = new(_scan, new ForkScan(_scan, _walker), parents);
         ForEachGroup("inodes", inodes.Observe);
         if (MoveLogAhead()) return true;
         if (RepairInodes(InodeDamage.Core | InodeDamage.Fork | InodeDamage.Mode)) return true;
@@ -70,11 +71,15 @@ internal sealed class RepairPass
         if (RepairInodes(InodeDamage.Shares)) return true;
 
         ForkScan again = new(_scan, _walker);
-        new NameScan(_scan, inodes, again).Observe(_progress);
+        NameScan nameScan = new(_scan, inodes, again, parents);
+        nameScan.Observe(_progress);
+        foreach (ulong directory in nameScan.SecondParents) Damage.AddDirectory(directory);
         new UnlinkedCheck(_scan, inodes).Check(chunks.UnlinkedHeads);
         new LinkCompare(_scan, inodes).Compare();
         if (new SpecialInodes(_view, _superblocks, _scan, inodes).Repair(Damage)) return true;
-        if (new NameRepair(_view, _scan, inodes, Damage, again).Run()) return true;
+        NameRepair names = new(_view, _scan, inodes, Damage, again);
+        if (names.Run()) return true;
+        if (parents is not null && names.FixParents(Differences(parents))) return true;
         _superblockCheck.CheckCounters(chunks, groups, inodes);
         if (Damage.Superblock)
         {
@@ -82,6 +87,14 @@ internal sealed class RepairPass
             return true;
         }
         return false;
+    }
+
+    /// <summary>Inodes whose parent pointers are not what the directories say.</summary>
+    private IEnumerable<ParentDifference> Differences(ParentTable parents)
+    {
+        const int mostInodes = 1 << 20;
+        Geometry g = _scan.Geometry;
+        return new ParentCompare(_scan, parents, kept => LinkReader.Observe(_view.Device, g, _view.Head, kept, _progress, _cancellation)).Differences(mostInodes, int.MaxValue);
     }
 
     /// <summary>Many blocks from the future mean that the log is from the past: it begins anew in a cycle ahead of them all.</summary>
@@ -119,7 +132,12 @@ internal sealed class RepairPass
         (ulong Number, InodeDamage Damage)[] damaged = [.. Damage.Inodes.Where(i => (i.Value & which) != 0).Select(i => (i.Key, i.Value))];
         if (damaged.Length == 0) return false;
         HashSet<ulong> forks = [.. damaged.Where(d => (d.Damage & InodeDamage.Fork) != 0).Select(d => d.Number)];
-        InodeRepair repair = new(_view, new RmapIndex(_view, forks, _cancellation), new SpacePool(_view, _scan));
+        // Of an inode that is gone others may still know; of a tree with a hole in it, its other blocks.
+        HashSet<ulong> asked = [.. forks, .. damaged.Select(d => d.Number).Where(IsLost)];
+        RmapIndex rmaps = new(_view, asked, _cancellation);
+        SpacePool pool = new(_view, _scan);
+        OwnedBlocks owned = new(_view, _scan, asked);
+        InodeRepair repair = new(_view, rmaps, pool, owned, new LostInodes(_view, _scan, rmaps, owned, new ForkWriter(_view, pool)));
         bool any = false;
         foreach ((ulong number, InodeDamage damage) in damaged)
         {
@@ -128,6 +146,8 @@ internal sealed class RepairPass
         }
         return any;
     }
+
+    private bool IsLost(ulong number) => LostInodes.IsLost(_view.Read(_view.OffsetOf(new InodeNumber(number)), _scan.Geometry.InodeSize), number, _scan.Geometry);
 
     /// <summary>True if the inode btree says that an inode is in use.</summary>
     private bool IsUsed(ulong number)

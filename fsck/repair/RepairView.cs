@@ -27,6 +27,9 @@ internal sealed class RepairView(BlockDevice image, long mostBytes)
     /// <summary>Says where the log ends.</summary>
     public void SetLog(LogPosition position) => (Head, Lsn) = (position.HeadLsn, position.LastLsn);
 
+    /// <summary>What somebody should know who uses the image again.</summary>
+    public List<string> Notes { get; } = [];
+
     /// <summary>Why the writes that follow are made.</summary>
     public Remedy Purpose
     {

@@ -30,7 +30,7 @@ public static class Repairer
             return before with
             {
                 Exit = problem is null ? FsckExit.Repaired : FsckExit.ErrorsLeft,
-                Repair = new RepairOutcome { Plan = plan.Changes, IsApplied = apply, After = after, Problem = problem, LostLog = lost },
+                Repair = new RepairOutcome { Plan = plan.Changes, IsApplied = apply, After = after, Problem = problem, LostLog = lost, Notes = view.Notes },
             };
         }
         catch (OperationCanceledException)

@@ -21,7 +21,7 @@ internal sealed class SuperblockRepair(RepairView view)
         if (SuperblockFinder.Find(view.Device, unheard, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
         byte[] before = view.Read(0, sector.Length);
         byte[] primary = source == 0 ? (byte[])sector.Clone() : Merge(before, sector);
-        if (source == 0) Vote(primary);
+        if (source == 0 && !TryDerived(primary, cancellation)) Vote(primary);
         Identify(primary);
         Tidy(primary);
         if (SuperblockVerifier.VerifyLayout(primary) is Fault fault) return $"the superblock makes no sense ({fault}) and no copy does better";
@@ -58,6 +58,17 @@ internal sealed class SuperblockRepair(RepairView view)
         sb.VersionNumber = (ushort)((source.VersionNumber & ~own) | (sb.VersionNumber & own));
         sb.Features2 = source.Features2;
         sb.FeaturesIncompat = source.FeaturesIncompat & ~(uint)IncompatFeatures.NeedsRepair;
+    }
+
+    /// <summary>
+    /// A single group has no copy to ask. But a superblock with which a check finds faults, where one that was worked out from all
+    /// the rest leaves none, is the one that is wrong.
+    /// </summary>
+    private bool TryDerived(byte[] primary, CancellationToken cancellation)
+    {
+        if (Superblock.At((ReadOnlySpan<byte>)primary).AgCount != 1 || SuperblockDerivation.TryDerive(view.Device, primary, cancellation) is not byte[] derived) return false;
+        CopyShared(derived, primary);
+        return true;
     }
 
     /// <summary>Where all copies agree with one another and not with the primary, the primary is wrong.</summary>

@@ -59,6 +59,7 @@ public static class FindingCodes
 
     // Superblock.
     public static readonly FindingCode SbLost = Row("sb-lost", Error, "the primary superblock is unusable; group {0}'s copy was used", RestoreSuperblock);
+    public static readonly FindingCode SbDerived = Row("sb-derived", Error, "the primary superblock is unusable and has no copy; it was worked out from the headers, trees, inodes and log records of the group", RestoreSuperblock);
     public static readonly FindingCode SbCopyDiffers = Row("sb-copy-differs", Error, "this copy says {0}, the primary superblock {1}", RestoreSuperblock);
     public static readonly FindingCode SbResidue = Row("sb-residue", Error, "bytes behind the superblock are not zero", RestoreSuperblock);
     public static readonly FindingCode SbFdblocks = Row("sb-fdblocks", Error, "free data blocks: found {0}, counted {1}", Recount);

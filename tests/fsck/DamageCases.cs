@@ -23,9 +23,6 @@ internal static class DamageCases
 
     public static IEnumerable<object[]> Rows => All.Select(c => new object[] { c.Name });
 
-    /// <summary>What a repair mends: all but parent pointers, which it only names.</summary>
-    public static IEnumerable<object[]> RepairableRows => All.Where(c => c.Image != DamagedImage.Parents).Select(c => new object[] { c.Name });
-
     private static DamageCase Case(string name, string image, FindingCode code, Action<DamagedImage> edit) => new(name, image, code.Text, edit);
     private static DamageCase Case(string name, string image, string code, Action<DamagedImage> edit) => new(name, image, code, edit);
 
@@ -50,6 +47,7 @@ internal static class DamageCases
         Case("copy checksum", Plain, "sb-crc", i => { i.KeepChecksums = true; i.Sb(1, (ref Superblock s) => s.QuotaFlags = 4096); }),
         Case("copy magic", Plain, "sb-identity", i => i.Sb(1, (ref Superblock s) => s.Magic = 0)),
         Case("superblock magic", Plain, FindingCodes.SbLost, i => i.Sb(0, (ref Superblock s) => s.Magic = 0)),
+        Case("superblock of a single group", "bare-4k", FindingCodes.SbDerived, i => i.Device.Write(0, new byte[i.Geometry.SectorSize])),
         Case("superblock block size", Plain, "sb-form", i => i.Sb(0, (ref Superblock s) => s.BlockSize = 12345)),
         Case("superblock inprogress", Plain, "sb-form", i => i.Sb(0, (ref Superblock s) => s.InProgress = 1)),
         Case("superblock bad_features2", Plain, FindingCodes.SbField, i => i.Sb(0, (ref Superblock s) => s.BadFeatures2 = 0)),

@@ -206,6 +206,28 @@ internal sealed class DamagedImage
         }
     }
 
+    /// <summary>Byte offsets of all blocks of a data fork's bmbt.</summary>
+    public IEnumerable<long> BmbtBlocks(ulong number)
+    {
+        byte[] inode = ReadInode(number);
+        int size = InodeCore.At((ReadOnlySpan<byte>)inode).DataForkSize(Geometry.InodeSize);
+        ulong level = BinaryPrimitives.ReadUInt64BigEndian(inode.AsSpan(InodeCore.Size + 4 + 8 * BmbtInodeRoot.Capacity(size)));
+        while (level != ulong.MaxValue)
+        {
+            ulong below = ulong.MaxValue;
+            for (ulong block = level; block != ulong.MaxValue;)
+            {
+                long offset = Geometry.ByteOffset(new FsBlock(block));
+                yield return offset;
+                byte[] bytes = Read(offset, Geometry.BlockSize);
+                LongBtreeHeader header = LongBtreeHeader.At((ReadOnlySpan<byte>)bytes);
+                if (block == level && header.Level > 0) below = BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan(72 + 8 * Geometry.NodeCapacity(72, 8, 8)));
+                block = header.RightSibling;
+            }
+            level = below;
+        }
+    }
+
     public void Bmbt(ulong block, EditBytes edit) => Bytes(Geometry.ByteOffset(new FsBlock(block)), Geometry.BlockSize, LongBtreeHeader.CrcOffset, edit);
 
     /// <summary>Where a file block of a fork lies.</summary>

@@ -73,13 +73,10 @@ internal static class MetadataMap
 
     private static void AddBmbt(DamagedImage image, ulong number, List<MetadataPlace> places)
     {
-        Geometry g = image.Geometry;
-        for (ulong block = image.BmbtLeaf(number); block != ulong.MaxValue;)
+        foreach (long offset in image.BmbtBlocks(number))
         {
-            long offset = g.ByteOffset(new FsBlock(block));
             LongBtreeHeader header = LongBtreeHeader.At((ReadOnlySpan<byte>)image.Read(offset, LongBtreeHeader.Size));
-            places.Add(new("bmbt block", offset, g.BlockSize, LongBtreeHeader.CrcOffset, 72 + 16 * header.RecordCount));
-            block = header.RightSibling;
+            places.Add(new("bmbt block", offset, image.Geometry.BlockSize, LongBtreeHeader.CrcOffset, 72 + 16 * header.RecordCount));
         }
     }
 

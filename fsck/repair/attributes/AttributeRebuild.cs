@@ -21,6 +21,6 @@ internal sealed class AttributeRebuild(Volume volume)
             AttributeFork.TryDrop(tx, inode);
         });
         foreach (SalvagedAttribute attribute in salvaged.All)
-            volume.Run(tx => ExtendedAttributes.Set(tx, volume, inode, new AttributeKey(attribute.Space, attribute.Name), attribute.Value));
+            volume.Run(tx => ExtendedAttributes.Set(tx, volume, inode, attribute.Key, attribute.Value));
     }
 }

@@ -1,11 +1,15 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using ImageFs.Attributes;
 using ImageFs.Format;
 
 namespace ImageFs.Fsck;
 
 /// <summary>An attribute that was found in a damaged fork.</summary>
-internal readonly record struct SalvagedAttribute(AttributeFlags Space, byte[] Name, byte[] Value);
+internal readonly record struct SalvagedAttribute(AttributeFlags Space, byte[] Name, byte[] Value)
+{
+    public AttributeKey Key => Space == AttributeFlags.Parent ? new AttributeKey(Name, Value) : new AttributeKey(Space, Name);
+}
 
 /// <summary>What is left of the attributes of an inode.</summary>
 internal sealed record SalvagedAttributes(ulong Inode, List<SalvagedAttribute> All);
@@ -36,13 +40,19 @@ internal sealed class AttributeSalvage(RepairView view, ForkScan forks)
         {
             AttributeFlags space = flags & AttributeFlags.Namespaces;
             if (name.Length == 0 || name.Contains((byte)0) || value.Length > AttributeFormat.MaxValue) return;
-            if (space is not (AttributeFlags.User or AttributeFlags.Root or AttributeFlags.Secure)) return;
+            if (space is not (AttributeFlags.User or AttributeFlags.Root or AttributeFlags.Secure or AttributeFlags.Parent)) return;
+            if (space == AttributeFlags.Parent && !IsPointer(name, value)) return;
             if (space == AttributeFlags.Root && (name.SequenceEqual(AttributeFormat.AccessAcl) || name.SequenceEqual(AttributeFormat.DefaultAcl)) && !IsAcl(value)) return;
-            if (known.Add($"{(byte)space}{System.Text.Encoding.Latin1.GetString(name)}")) found.Add(new SalvagedAttribute(space, name.ToArray(), value.ToArray()));
+            // One name may stand in many directories.
+            string which = space == AttributeFlags.Parent ? Convert.ToHexString(value) : "";
+            if (known.Add($"{(byte)space}{which}{System.Text.Encoding.Latin1.GetString(name)}")) found.Add(new SalvagedAttribute(space, name.ToArray(), value.ToArray()));
         }
     }
 
     private delegate void AttributeTaker(AttributeFlags flags, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value);
+
+    private bool IsPointer(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value) =>
+        _g.HasParentPointers && value.Length == ParentPointer.Size && DirectoryName.IsLegal(name) && _g.IsValid(new InodeNumber(ParentPointer.At(value).Inode));
 
     private static bool IsAcl(ReadOnlySpan<byte> value)
     {
@@ -98,7 +108,7 @@ internal sealed class AttributeSalvage(RepairView view, ForkScan forks)
             // The count may be what is damaged: an entry whose name has the hash it says is one, counted or not.
             if (at < AttributeLeafHeader.Size + (i + 1) * AttributeLeafEntry.Size || at + 9 > leaf.Length) { if (i >= count) return; continue; }
             int name = entry.IsLocal ? leaf[at + 2] : leaf[at + 8], start = at + (entry.IsLocal ? 3 : 9);
-            if (name == 0 || start + name > leaf.Length || entry.IsIncomplete || DirectoryName.Hash(leaf.Slice(start, name)) != entry.Hash)
+            if (name == 0 || start + name > leaf.Length || entry.IsIncomplete || !HasHash(leaf, entry, start, name))
             {
                 if (i >= count) return;
                 if (name == 0 || start + name > leaf.Length || entry.IsIncomplete) continue;
@@ -111,6 +121,12 @@ internal sealed class AttributeSalvage(RepairView view, ForkScan forks)
             else if (ReadValue(BinaryPrimitives.ReadUInt32BigEndian(leaf[at..]), BinaryPrimitives.ReadUInt32BigEndian(leaf[(at + 4)..]), number) is byte[] remote)
                 take(entry.Flags, leaf.Slice(start, name), remote);
         }
+    }
+
+    private static bool HasHash(ReadOnlySpan<byte> leaf, in AttributeLeafEntry entry, int start, int name)
+    {
+        int value = entry.IsLocal ? BinaryPrimitives.ReadUInt16BigEndian(leaf[entry.NameIndex.Value..]) : 0;
+        return AttributeKey.HashOf(entry.Flags, leaf.Slice(start, name), start + name + value <= leaf.Length ? leaf.Slice(start + name, value) : []) == entry.Hash;
     }
 
     /// <summary>A value in blocks of its own; null if one of them is lost.</summary>

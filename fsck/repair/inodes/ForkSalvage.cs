@@ -13,7 +13,8 @@ internal sealed record SalvagedFork(List<Extent> Extents, List<FsBlock> TreeBloc
 }
 
 /// <summary>Collects the extents of a fork from its list, from the blocks of its bmbt that can be read, and from the reverse map.</summary>
-internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps)
+/// <param name="owned">Blocks that name the inode, for trees of which a part cannot be reached; null to do without.</param>
+internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps, OwnedBlocks? owned = null)
 {
     private Geometry Geometry => view.Geometry;
 
@@ -27,7 +28,9 @@ internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps)
         ForkFormat format = attribute ? core.AttributeFormat : core.Format;
         bool unwrittenAllowed = !attribute && core.IsRegular;
         List<FsBlock> treeBlocks = [];
-        List<Extent> found = format == ForkFormat.Btree ? FromTree(fork, number, unwrittenAllowed, treeBlocks)
+        // A bmbt block does not say of which fork it is.
+        bool single = attribute ? core.Format != ForkFormat.Btree : core.AttributeFormat != ForkFormat.Btree;
+        List<Extent> found = format == ForkFormat.Btree ? FromTree(fork, number, unwrittenAllowed, treeBlocks, single && !rmaps.IsComplete)
             : format == ForkFormat.Extents ? FromList(fork, attribute ? core.AttrExtentCount : core.ExtentCount, expected, unwrittenAllowed) : [];
         if (format == ForkFormat.Btree || found.Count > 0 || expected > 0)
         {
@@ -86,7 +89,7 @@ internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps)
         && Geometry.IsValid(extent.Start, extent.Length) && (unwrittenAllowed || !extent.Unwritten);
 
     /// <summary>All leaves that the root, the nodes and the chains of siblings lead to.</summary>
-    private List<Extent> FromTree(ReadOnlySpan<byte> fork, ulong number, bool unwrittenAllowed, List<FsBlock> treeBlocks)
+    private List<Extent> FromTree(ReadOnlySpan<byte> fork, ulong number, bool unwrittenAllowed, List<FsBlock> treeBlocks, bool search)
     {
         List<Extent> found = [];
         HashSet<ulong> seen = [];
@@ -96,6 +99,9 @@ internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps)
         int root = BinaryPrimitives.ReadUInt16BigEndian(fork[2..]);
         if (root < 1 || root > capacity) root = capacity;
         for (int i = 0; i < root; i++) Push(BinaryPrimitives.ReadUInt64BigEndian(fork[(BmbtInodeRoot.Size + 8 * capacity + 8 * i)..]), seen, todo);
+        if (search && owned is not null)
+            foreach (OwnedBlock stray in owned.Of(number))
+                if (stray.Kind == BlockKind.Bmbt) Push(stray.Start.Value, seen, todo);
         byte[] block = new byte[Geometry.BlockSize];
         while (todo.TryPop(out ulong pointer))
         {

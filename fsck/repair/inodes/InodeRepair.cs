@@ -5,14 +5,14 @@ using ImageFs.Format;
 namespace ImageFs.Fsck;
 
 /// <summary>Repairs one inode: field by field from what its forks, its blocks and the reverse map say; clears it only when nothing does.</summary>
-internal sealed class InodeRepair(RepairView view, RmapIndex rmaps, SpacePool pool)
+internal sealed class InodeRepair(RepairView view, RmapIndex rmaps, SpacePool pool, OwnedBlocks? owned = null, LostInodes? lost = null)
 {
     private const InodeFlags2 KnownFlags2 = InodeFlags2.Dax | InodeFlags2.Reflink | InodeFlags2.CowExtentSize | InodeFlags2.BigTime | InodeFlags2.LargeExtentCounters;
     private const InodeFlags ForDirectories = InodeFlags.RtInherit | InodeFlags.ExtentSizeInherit | InodeFlags.ProjectInherit | InodeFlags.NoSymlinks;
     private const InodeFlags ForFiles = InodeFlags.Realtime | InodeFlags.ExtentSize;
     private readonly InodeGuess _guess = new(view);
     // The reverse map is asked only about forks that are damaged.
-    private readonly ForkSalvage _withWitness = new(view, rmaps), _alone = new(view, RmapIndex.None);
+    private readonly ForkSalvage _withWitness = new(view, rmaps, owned), _alone = new(view, RmapIndex.None);
     private ForkSalvage _forks = null!;
     private readonly ForkWriter _writer = new(view, pool);
 
@@ -28,12 +28,13 @@ internal sealed class InodeRepair(RepairView view, RmapIndex rmaps, SpacePool po
         ref InodeCore core = ref InodeCore.At(inode.AsSpan());
         view.Purpose = Remedy.FixInode;
         _forks = (damage & InodeDamage.Fork) != 0 ? _withWitness : _alone;
-        int identity = (core.Magic == InodeCore.MagicNumber ? 1 : 0) + (core.Version == 3 ? 1 : 0) + (core.Number == number ? 1 : 0) + (core.Uuid == Geometry.MetaUuid ? 1 : 0);
+        bool isLost = LostInodes.IsLost(inode, number, Geometry);
         bool lostMode = core.Mode == 0 && isUsed && core.LinkCount != 0 && (core.BlockCount != 0 || core.FileSize != 0);
         if (damage == InodeDamage.Mode && !lostMode) return false; // a free inode, whatever the btree says
-        if (identity < 3 || core.Mode == 0 && !lostMode)
+        if (isLost && lost?.TryRebuild(number) == true) return true;
+        if (isLost || core.Mode == 0 && !lostMode)
         {
-            Clear(n, identity >= 3 ? core.Generation.Value : (uint)RandomNumberGenerator.GetInt32(int.MaxValue));
+            Clear(n, isLost ? (uint)RandomNumberGenerator.GetInt32(int.MaxValue) : core.Generation.Value);
             return true;
         }
         core.Magic = InodeCore.MagicNumber;
@@ -145,7 +146,7 @@ internal sealed class InodeRepair(RepairView view, RmapIndex rmaps, SpacePool po
             else DropAttributes(inode);
         }
         else if (attributes is null && core.AttrExtentCount != 0) core.AttrExtentCount = 0;
-        core.BlockCount = dataBlocks + attributeBlocks;
+        if (rewrite) core.BlockCount = dataBlocks + attributeBlocks;
         return true;
     }
 

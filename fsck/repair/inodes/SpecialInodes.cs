@@ -62,7 +62,7 @@ internal sealed class SpecialInodes(RepairView view, SuperblockRepair superblock
     /// <summary>An empty root; whatever was below is found among the inodes nobody names.</summary>
     private void MakeRoot(ulong number)
     {
-        byte[] inode = Fresh(number, FileMode16.Directory | 0x1ED, 2);
+        byte[] inode = FreshInode.Make(_g, number, FileMode16.Directory | 0x1ED, 2);
         ref InodeCore core = ref InodeCore.At(inode.AsSpan());
         core.Format = ForkFormat.Local;
         bool big = number > uint.MaxValue;
@@ -74,22 +74,5 @@ internal sealed class SpecialInodes(RepairView view, SuperblockRepair superblock
         view.WriteInode(new InodeNumber(number), inode);
     }
 
-    private void MakeEmptyFile(ulong number) => view.WriteInode(new InodeNumber(number), Fresh(number, FileMode16.Regular, 1));
-
-    private byte[] Fresh(ulong number, ushort mode, uint links)
-    {
-        byte[] inode = new byte[_g.InodeSize];
-        ref InodeCore core = ref InodeCore.At(inode.AsSpan());
-        core.Magic = InodeCore.MagicNumber;
-        core.Version = 3;
-        core.Mode = mode;
-        core.Format = core.AttributeFormat = ForkFormat.Extents;
-        core.LinkCount = links;
-        core.NextUnlinked = uint.MaxValue;
-        core.Flags2 = (_g.HasBigTime ? InodeFlags2.BigTime : 0) | (_g.HasLargeExtentCounters ? InodeFlags2.LargeExtentCounters : 0);
-        core.AccessTime = core.ModifyTime = core.ChangeTime = core.CreateTime = Timestamp.Now.Encode(_g.HasBigTime);
-        core.Number = number;
-        core.Uuid = _g.MetaUuid;
-        return inode;
-    }
+    private void MakeEmptyFile(ulong number) => view.WriteInode(new InodeNumber(number), FreshInode.Make(_g, number, FileMode16.Regular, 1));
 }

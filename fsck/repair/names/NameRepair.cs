@@ -83,22 +83,26 @@ internal sealed class NameRepair
             // Some findings are about a directory that is named wrongly: then those who name it are written anew.
             if (_inodes.FindDirectory(number) is int index and >= 0) directories.Add(number);
         }
+        // What is its own ancestor loses its name, and is then one that nobody names.
+        HashSet<ulong> cyclic = [.. With(InodeDamage.Cycle)];
+        foreach (ulong number in cyclic)
+            if (_inodes.FindDirectory(number) is int index and >= 0 && _inodes.Directories[index].NamedBy is int by and >= 0) directories.Add(_inodes.Directories[by].Inode);
         if (directories.Count == 0) return false;
         _view.Purpose = Remedy.RebuildDirectory;
         DirectorySalvage salvage = new(_view, _scan, _forks);
         HashSet<ulong> named = [];
-        SalvagedDirectory[] found = [.. directories.Order().Select(d => Salvage(salvage, d, named))];
+        SalvagedDirectory[] found = [.. directories.Order().Select(d => Salvage(salvage, d, named, cyclic))];
         OnVolume(volume => Array.ForEach(found, new DirectoryRebuild(volume).Rebuild));
         return true;
     }
 
     /// <summary>A directory keeps the one name its ".." agrees with, or else the first one.</summary>
-    private SalvagedDirectory Salvage(DirectorySalvage salvage, ulong number, HashSet<ulong> named)
+    private SalvagedDirectory Salvage(DirectorySalvage salvage, ulong number, HashSet<ulong> named, HashSet<ulong> nameless)
     {
         ulong root = _view.Geometry.Superblock.RootInode;
         SalvagedDirectory found = salvage.Collect(number, child =>
         {
-            if (child == root) return false;
+            if (child == root || nameless.Contains(child)) return false;
             if (_inodes.FindDirectory(child) is not (int index and >= 0)) return true;
             ref DirectoryNode directory = ref _inodes.Directories[index];
             if (directory.NamedBy >= 0 && _inodes.Directories[directory.NamedBy].Inode != number) return false;
@@ -111,9 +115,22 @@ internal sealed class NameRepair
         return found with { Parent = parent };
     }
 
+    /// <summary>Makes parent pointers agree with the directories.</summary>
+    /// <returns>True if any did not.</returns>
+    public bool FixParents(IEnumerable<ParentDifference> differences)
+    {
+        ParentDifference[] all = [.. differences];
+        if (all.Length == 0) return false;
+        _view.Purpose = Remedy.RebuildAttributes;
+        OnVolume(volume => Array.ForEach(all, new ParentRepair(volume).Repair));
+        return true;
+    }
+
     private bool FixLinks()
     {
-        List<ulong> orphans = [];
+        // With parent pointers an inode that lacks names may know them itself.
+        bool asks = _view.Geometry.HasParentPointers;
+        List<ulong> orphans = [], lacking = [];
         bool waiting = false, any = false;
         _view.Purpose = Remedy.FixLinkCount;
         foreach (ulong number in With(InodeDamage.Links))
@@ -123,22 +140,40 @@ internal sealed class NameRepair
             uint names = _scan.Inodes.Names(slot);
             int directory = _inodes.FindDirectory(number);
             bool unnamed = directory >= 0 ? _inodes.Directories[directory].NamedBy < 0 && number != _view.Geometry.Superblock.RootInode : names == 0;
-            if (!unnamed)
+            if (!unnamed && asks && directory < 0 && names < _scan.Inodes.Links(slot)) lacking.Add(number);
+            else if (!unnamed)
             {
-                Edit(number, (ref InodeCore core) => core.LinkCount = names);
+                SetLinks(number, names);
                 any = true;
             }
             else if (_inodes.FindUnlinked(number) is int index and >= 0 && _inodes.Unlinked[index].IsListed) waiting = true;
             else orphans.Add(number);
         }
-        if (!waiting && orphans.Count == 0) return any;
+        if (!waiting && orphans.Count == 0 && lacking.Count == 0) return any;
         OnVolume(volume =>
         {
             _view.Purpose = Remedy.FreeInode;
             if (waiting) volume.FreeLeftovers(unlinked: true);
             _view.Purpose = Remedy.Reconnect;
+            if (asks)
+            {
+                NameReturn names = new(volume, _inodes, new AttributeSalvage(_view, _forks));
+                lacking.RemoveAll(number => names.Return(number, Lacking(number)) > 0);
+                orphans.RemoveAll(number => names.Return(number, Lacking(number)) > 0);
+            }
             new DirectoryRebuild(volume).Adopt(orphans);
         });
+        _view.Purpose = Remedy.FixLinkCount;
+        foreach (ulong number in lacking) SetLinks(number, _scan.Inodes.Names(_scan.Inodes.Find(number)));
         return true;
+    }
+
+    private void SetLinks(ulong number, uint names) => Edit(number, (ref InodeCore core) => core.LinkCount = names);
+
+    /// <summary>Names an inode may get back: a directory has one, a file as many as it counts, and one in any case.</summary>
+    private uint Lacking(ulong number)
+    {
+        int slot = _scan.Inodes.Find(number);
+        return _inodes.FindDirectory(number) >= 0 ? 1 : Math.Max(1, _scan.Inodes.Links(slot) - Math.Min(_scan.Inodes.Links(slot), _scan.Inodes.Names(slot)));
     }
 }
