@@ -34,12 +34,14 @@ internal sealed partial class Volume
 
     /// <summary>
     /// Blocks have changed their place or their file: that must be durable before anybody overwrites them in place. Now, or when
-    /// the running group ends.
+    /// the running group ends. Under the gate: what writes of other files have not mapped yet is left as it is, or those files
+    /// would have to be waited for.
     /// </summary>
     public void FlushBeforeWrites()
     {
+        if (Layouts.HasWriters) Journal!.NoteData();
         if (InGroup) _flushAfterGroup = true;
-        else Flush();
+        else Journal!.Checkpoint();
     }
 
     /// <summary>Runs work whose transactions all become part of one checkpoint, or leave no trace. Everybody else waits.</summary>

@@ -249,6 +249,30 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
         return true;
     });
 
+    /// <summary>
+    /// Runs a long operation as one transaction after the other, each with as many steps as a checkpoint has room for, and one
+    /// at least. What a power cut leaves is a first part of it.
+    /// </summary>
+    /// <typeparam name="T">How far it got: a value, so that a transaction that is repeated begins where it began.</typeparam>
+    /// <param name="step">Goes on from a place and moves it; false if nothing is left.</param>
+    /// <param name="most">Steps of one transaction.</param>
+    /// <param name="ending">Called at the end of each transaction with the place it reached, and whether it is the last.</param>
+    public void RunInPieces<T>(T place, Step<T> step, int most = 512, Action<Transaction, T, bool>? ending = null) where T : struct
+    {
+        for (bool more = true; more;)
+            (place, more) = Run(tx =>
+            {
+                T at = place;
+                bool goesOn = step(tx, ref at);
+                for (int steps = 1; goesOn && steps < most && tx.Bytes < Journal!.BatchLimit; steps++) goesOn = step(tx, ref at);
+                ending?.Invoke(tx, at, !goesOn);
+                return (at, goesOn);
+            });
+    }
+
+    /// <summary>One step of a long operation.</summary>
+    public delegate bool Step<T>(Transaction tx, ref T place);
+
     /// <summary>Extents whose change is sure to fit one transaction: what each may change in bmbt and rmapbt is less than a KiB of log.</summary>
     public ulong MostExtentsAtOnce => (ulong)Journal!.TransactionLimit / 1024;
 

@@ -129,8 +129,12 @@ public sealed partial class DaxView : IDisposable, IMappingOwner
                 Open.Cow.Cancel(lease.From, lease.End);
                 ReserveHost(lease.From, lease.End);
                 _volume.Run(tx => _data.Touch(tx, Open.Inode, 0));
+                if ((options & LeaseOptions.SyncMetadata) != 0)
+                {
+                    _volume.RequireNoGroup("nothing can be made durable inside it");
+                    _volume.FlushBeforeWrites();
+                }
             }
-            if ((options & LeaseOptions.SyncMetadata) != 0) _volume.Flush();
             Interlocked.Increment(ref _uses);
             try
             {

@@ -1,15 +1,17 @@
 using ImageFs.Extents;
 using ImageFs.Format;
 using ImageFs.Inodes;
+using ImageFs.Journal;
 using ImageFs.Transactions;
 
 namespace ImageFs.Dax;
 
 /// <summary>Exchanges ranges of two files, or of one: their extents change places, no data is moved (XFS_IOC_EXCHANGE_RANGE).</summary>
 /// <remarks>
-/// One transaction, which is durable when the call returns: a power cut finds both ranges exchanged or none. Durable at once
-/// because of promise 3: were the exchange lost after somebody had written in place to a block that changed hands, the
-/// bytes would show up in the wrong file.
+/// One transaction if the log has room for it, otherwise several under an intent (<see cref="StandingIntent"/>), where the image
+/// has the feature. Either way a power cut finds both ranges exchanged or none, and it is durable when the call returns, because
+/// of promise 3: were the exchange lost after somebody had written in place to a block that changed hands, the bytes would
+/// show up in the wrong file.
 /// </remarks>
 internal sealed class Exchanger(Volume volume, FileData data)
 {
@@ -39,29 +41,74 @@ internal sealed class Exchanger(Volume volume, FileData data)
 
         FileBlock from = data.BlockOf(firstOffset), to = data.BlockOf(secondOffset);
         ulong blocks = data.BlockUp(length).Value;
-        bool onlyWritten = (options & ExchangeOptions.FirstWritten) != 0;
         first.Cow.Cancel(from, from + blocks);
         second.Cow.Cancel(to, to + blocks);
-        ulong steps = 0;
-        for (IomapPair pair = Pair(); steps <= volume.MostExtentsAtOnce && pair.MoveNext();)
-            if (Differs(pair, onlyWritten)) steps++;
+        ulong flags = ((options & ExchangeOptions.FirstWritten) != 0 ? ExchangeIntent.WrittenOnly : 0) | (toEnd && firstSize != secondSize ? ExchangeIntent.SetsSizes : 0);
+        bool resizes = (flags & ExchangeIntent.SetsSizes) != 0;
+        ExchangeIntent whole = new(LogItemType.ExchangeIntent, Id: 0, Lsn: default, first.Inode.Number, second.Inode.Number,
+            first.Inode.Core.Generation, second.Inode.Core.Generation, from, to, blocks, flags,
+            resizes ? (ulong)secondSize : ExchangeIntent.NoSize, resizes ? (ulong)firstSize : ExchangeIntent.NoSize);
+        MappingExchange exchange = new(volume.Map, first.Inode, second.Inode, whole);
         // Each step changes an extent of both files, and may split two more.
-        if (4 * steps > volume.MostExtentsAtOnce)
-            throw new XfsException(Errno.EFBIG, $"the log has no room to exchange more than {volume.MostExtentsAtOnce / 4} extents at once: exchange shorter ranges");
+        ulong most = volume.MostExtentsAtOnce / 4;
+        bool fits = exchange.Count(most + 1) <= most;
+        if (!fits && (volume.InGroup || !Geometry.Superblock.Has(IncompatFeatures.ExchangeRange)))
+            throw new XfsException(Errno.EFBIG, $"the log has no room to exchange more than {most} extents at once: exchange shorter ranges" +
+                (volume.InGroup ? ", or without an atomic group" : ", or use a file system that has the feature exchange"));
+        if (!fits) RequireRoom(first.Inode, second.Inode);
         if ((options & ExchangeOptions.DryRun) != 0) return;
 
-        volume.Run(tx =>
-        {
-            SetFlags(tx, first.Inode, second.Inode);
-            for (IomapPair pair = Pair(); pair.MoveNext();)
-                if (Differs(pair, onlyWritten)) Swap(tx, first.Inode, pair.One, second.Inode, pair.Other);
-            data.SetSize(tx, first.Inode, toEnd ? secondSize : firstSize);
-            if (second.Inode.Number != first.Inode.Number) data.SetSize(tx, second.Inode, toEnd ? firstSize : secondSize);
-        });
+        if (fits)
+            volume.Run(tx =>
+            {
+                Begin(tx, first.Inode, second.Inode);
+                for (MappingExchange rest = exchange; rest.TryStep(tx);) { }
+            });
+        else InSteps(exchange, first.Inode, second.Inode);
         volume.FlushBeforeWrites();
+    }
 
-        IomapPair Pair() => new(new IomapIterator(volume, first, from, from + blocks, IomapPurpose.Remap),
-            new IomapIterator(volume, second, to, to + blocks, IomapPurpose.Remap));
+    /// <summary>
+    /// Any number of steps, each of which leaves the rest to an intent. Once it is in the log there is no way back: the gate is
+    /// kept so that nobody takes the space that was found, and should a step fail all the same, recovery must finish it.
+    /// </summary>
+    private void InSteps(MappingExchange exchange, Inode first, Inode second)
+    {
+        StandingIntent intent = new();
+        volume.Run(tx => Begin(tx, first, second));
+        try
+        {
+            volume.RunInPieces(exchange, (Transaction tx, ref MappingExchange rest) => rest.TryStep(tx),
+                ending: (tx, at, isLast) => tx.WhenCommitted(() => volume.Journal!.Stand(intent, isLast ? null : at.Rest), undo: null));
+        }
+        catch (Exception why) when (intent.Rest is not null)
+        {
+            volume.Journal!.ShutDown(why);
+            throw;
+        }
+    }
+
+    /// <summary>Throws unless both forks may get as many extents as they could have on the way, and space is there for their trees.</summary>
+    private void RequireRoom(Inode first, Inode second)
+    {
+        // At each step a file has what it had behind the place, what the other had before it, and cuts at the range's ends.
+        ulong extents = first.Core.ExtentCount + second.Core.ExtentCount + 4, free = 0;
+        int leaf = Geometry.LeafCapacity(LongBtreeHeader.Size, PackedExtent.Size), node = Geometry.NodeCapacity(LongBtreeHeader.Size, 8, 8);
+        ulong blocks = 2 * BtreeLimits.Blocks(leaf / 2, node / 2, extents) - (extents - 4) / (ulong)leaf;
+        for (uint ag = 0; ag < Geometry.AgCount; ag++) free += volume.Groups[new AgNumber(ag)].Available(metadata: false);
+        if (free < blocks) throw new XfsNoSpaceException($"{blocks} blocks may be needed to exchange {extents} extents, {free} are free");
+        foreach (Inode inode in (Inode[])[first, second])
+            if (extents > inode.Core.MaxExtents) throw new XfsException(Errno.EFBIG, $"{inode} would have {extents} extents, at most {inode.Core.MaxExtents} are possible");
+    }
+
+    /// <summary>Whoever may come to hold a shared block must know that it has to look.</summary>
+    private void Begin(Transaction tx, Inode first, Inode second)
+    {
+        data.Touch(tx, first, 0);
+        if (second.Number != first.Number) data.Touch(tx, second, 0);
+        if (first.Core.Has(InodeFlags2.Reflink) == second.Core.Has(InodeFlags2.Reflink)) return;
+        first.Modify(tx).Flags2 |= InodeFlags2.Reflink;
+        second.Modify(tx).Flags2 |= InodeFlags2.Reflink;
     }
 
     /// <summary>What changes whenever a file does.</summary>
@@ -92,34 +139,5 @@ internal sealed class Exchanger(Volume volume, FileData data)
         long rounded = length + (-length & mask);
         if (first.Inode.Number == second.Inode.Number && secondOffset < firstOffset + rounded && firstOffset < secondOffset + rounded) throw Invalid("the ranges overlap");
         if (partial && (firstEnd < firstSize || secondEnd < secondSize)) throw Invalid("a partial last block cannot go into the middle of a file");
-    }
-
-    /// <summary>True if a run is to be exchanged: it lies in different blocks, and the caller wants it.</summary>
-    private static bool Differs(in IomapPair pair, bool onlyWritten) =>
-        onlyWritten && pair.One.Kind != IomapKind.Written ? false
-        : pair.One.Kind == IomapKind.Hole ? pair.Other.Kind != IomapKind.Hole
-        : pair.Other.Kind == IomapKind.Hole || pair.One.Start != pair.Other.Start;
-
-    /// <summary>Whoever may come to hold a shared block must know that it has to look.</summary>
-    private static void SetFlags(Transaction tx, Inode first, Inode second)
-    {
-        if (first.Core.Has(InodeFlags2.Reflink) == second.Core.Has(InodeFlags2.Reflink)) return;
-        first.Modify(tx).Flags2 |= InodeFlags2.Reflink;
-        second.Modify(tx).Flags2 |= InodeFlags2.Reflink;
-    }
-
-    private void Swap(Transaction tx, Inode first, in Iomap one, Inode second, in Iomap other)
-    {
-        Take(tx, first, one);
-        Take(tx, second, other);
-        if (other.Kind != IomapKind.Hole) volume.Map.Map(tx, first, ForkKind.Data, other.Extent with { Offset = one.Offset });
-        if (one.Kind != IomapKind.Hole) volume.Map.Map(tx, second, ForkKind.Data, one.Extent with { Offset = other.Offset });
-    }
-
-    private void Take(Transaction tx, Inode inode, in Iomap run)
-    {
-        if (run.Kind == IomapKind.Hole) return;
-        if (!volume.Map.TryUnmap(tx, inode, ForkKind.Data, run.Offset, run.End, out Extent taken) || taken != run.Extent)
-            throw inode.Corrupt($"{run.Extent} is to be exchanged, but {taken} is mapped there: the extents are out of order");
     }
 }

@@ -38,8 +38,8 @@ internal sealed class ExtentShift(Volume volume, FileData data)
             throw new XfsException(Errno.EFBIG, $"{inode}: more than {inode.Core.MaxExtents} extents");
 
         // The highest extent first: each moves into the room the one before it has left.
-        FileBlock above = new(FileBlock.Limit);
-        bool Step(Transaction tx)
+        FileBlock top = new(FileBlock.Limit);
+        bool Step(Transaction tx, ref FileBlock above)
         {
             if (!volume.Map.TryFindLast(inode, ForkKind.Data, above, out Extent last) || last.End <= from) return false;
             Extent part = BlockMap.Slice(last, from, last.End);
@@ -51,16 +51,16 @@ internal sealed class ExtentShift(Volume volume, FileData data)
         {
             volume.Run(tx =>
             {
-                above = new FileBlock(FileBlock.Limit);
+                FileBlock above = top;
                 data.SetSize(tx, inode, size + length);
-                while (Step(tx)) { }
+                while (Step(tx, ref above)) { }
             });
         }
         else
         {
             // The size first: what has moved must not lie behind the end.
             volume.Run(tx => data.SetSize(tx, inode, size + length));
-            InSteps(Step, () => above, value => above = value);
+            volume.RunInPieces<FileBlock>(top, Step, ExtentsPerTransaction);
         }
         volume.FlushBeforeWrites();
     }
@@ -76,8 +76,7 @@ internal sealed class ExtentShift(Volume volume, FileData data)
         FileBlock from = data.BlockOf(offset), end = data.BlockOf(offset + length);
         Prepare(file, from);
 
-        FileBlock next = end;
-        bool Step(Transaction tx)
+        bool Step(Transaction tx, ref FileBlock next)
         {
             if (!volume.Map.TryFind(inode, ForkKind.Data, next, out Extent first)) return false;
             first = BlockMap.Slice(first, end, first.End);
@@ -88,15 +87,15 @@ internal sealed class ExtentShift(Volume volume, FileData data)
         if (inode.ExtentCount(ForkKind.Data) + 4 * Parts(file, from, end) <= volume.MostExtentsAtOnce)
             volume.Run(tx =>
             {
-                next = end;
+                FileBlock next = end;
                 data.UnmapAll(tx, inode, from, end);
-                while (Step(tx)) { }
+                while (Step(tx, ref next)) { }
                 data.SetSize(tx, inode, size - length);
             });
         else
         {
             data.FreeRange(inode, ForkKind.Data, from, end);
-            InSteps(Step, () => next, value => next = value);
+            volume.RunInPieces<FileBlock>(end, Step, ExtentsPerTransaction);
             volume.Run(tx => data.SetSize(tx, inode, size - length));
         }
         // Blocks that were put behind the end have moved there again, and nobody means them any more.
@@ -126,22 +125,5 @@ internal sealed class ExtentShift(Volume volume, FileData data)
         IomapIterator all = new(volume, file, from, end, IomapPurpose.Report);
         while (parts <= volume.MostExtentsAtOnce && all.MoveNext()) parts++;
         return parts;
-    }
-
-    /// <summary>Makes steps until there is none, some in each transaction; one that has to be repeated begins where it began.</summary>
-    private void InSteps(Func<Transaction, bool> step, Func<FileBlock> place, Action<FileBlock> restore)
-    {
-        bool more = true;
-        while (more)
-        {
-            FileBlock start = place();
-            more = volume.Run(tx =>
-            {
-                restore(start);
-                for (int i = 0; i < ExtentsPerTransaction; i++)
-                    if (!step(tx)) return false;
-                return true;
-            });
-        }
     }
 }

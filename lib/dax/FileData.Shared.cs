@@ -21,9 +21,6 @@ internal sealed partial class FileData
     /// <summary>Written blocks of a file that wait to be mapped, at most.</summary>
     private const int MostWritten = 1 << 16;
 
-    /// <summary>Runs mapped in one transaction.</summary>
-    private const int RunsPerTransaction = 512;
-
     /// <summary>
     /// Free blocks that must be left before anything is put off: mapping must not fail for want of space. A group's own trees
     /// grow into what it keeps for them; the bmbt needs ordinary blocks, of any group.
@@ -109,18 +106,11 @@ internal sealed partial class FileData
         if (volume.Journal is not { Failure: null }) return false;
         List<Extent> runs = file.Cow.Extents;
         runs.RemoveAll(run => run.Unwritten);
-        for (int next = 0; next < runs.Count;)
+        volume.RunInPieces(0, (Transaction tx, ref int next) =>
         {
-            int from = next;
-            next = volume.Run(tx =>
-            {
-                int at = from;
-                // One at least, however small a checkpoint may be.
-                do Complete(tx, file, runs[at++]);
-                while (at < runs.Count && at - from < RunsPerTransaction && tx.Bytes < volume.Journal.BatchLimit);
-                return at;
-            });
-        }
+            Complete(tx, file, runs[next++]);
+            return next < runs.Count;
+        });
         return true;
     }
 

@@ -475,7 +475,7 @@ internal sealed partial class FileData(Volume volume)
             // A full file system can still be truncated: the size first, durable so that no cut brings the bytes back into
             // sight, then the tail in place.
             volume.Run(tx => SetSize(tx, inode, length));
-            volume.Flush();
+            volume.FlushBeforeWrites();
             WriteBytes(Geometry.ByteOffset(old.Start) + kept, new byte[(int)BlockSize - kept]);
         }
     }
@@ -490,11 +490,8 @@ internal sealed partial class FileData(Volume volume)
     /// <summary>Unmaps and drops everything a fork maps in a range, a few extents per transaction.</summary>
     public void FreeRange(Inode inode, ForkKind kind, FileBlock from, FileBlock end)
     {
-        while (Map.TryFind(inode, kind, from, out Extent first) && first.Offset < end)
-            volume.Run(tx =>
-            {
-                for (int i = 0; i < ExtentsPerTransaction && UnmapSome(tx, inode, kind, from, end); i++) { }
-            });
+        if (!Map.TryFind(inode, kind, from, out Extent first) || first.Offset >= end) return;
+        volume.RunInPieces(from, (Transaction tx, ref FileBlock at) => UnmapSome(tx, inode, kind, at, end), ExtentsPerTransaction);
     }
 
     /// <summary>Unmaps and drops whatever a file maps in a range, within one transaction.</summary>
@@ -582,15 +579,13 @@ internal sealed partial class FileData(Volume volume)
         const ForkKind kind = ForkKind.Attribute;
         FileBlock end = new(FileBlock.Limit);
         if (inode.ExtentCount(kind) > ExtentsPerTransaction) volume.Run(tx => AttributeTree.Forget(tx, new AttributeStorage(volume, inode)));
-        while (Map.TryFindLast(inode, kind, end, out _))
-            volume.Run(tx =>
-            {
-                for (int i = 0; i < ExtentsPerTransaction && Map.TryFindLast(inode, kind, end, out Extent last); i++)
-                {
-                    Map.TryUnmap(tx, inode, kind, last.Offset, last.End, out Extent removed);
-                    Drop(tx, inode, kind, removed);
-                }
-            });
+        volume.RunInPieces(end, (Transaction tx, ref FileBlock behind) =>
+        {
+            if (!Map.TryFindLast(inode, kind, behind, out Extent last)) return false;
+            Map.TryUnmap(tx, inode, kind, last.Offset, last.End, out Extent removed);
+            Drop(tx, inode, kind, removed);
+            return true;
+        }, ExtentsPerTransaction);
     }
 
     private FsBlock NearInode(Inode inode) => Geometry.Join(Geometry.AgOf(inode.Number), Geometry.BlockOf(Geometry.InodeInAg(inode.Number)));

@@ -29,8 +29,6 @@ public readonly record struct DedupeResult(DedupeStatus Status, long BytesCompar
 /// <remarks>Per transaction: unmap the old run, drop its reference, count one more owner for the new one, map it, grow the size.</remarks>
 internal sealed class Remapper(Volume volume, FileData data)
 {
-    /// <summary>Runs remapped in one transaction, if its changes do not get too large before.</summary>
-    private const int RunsPerTransaction = 512;
     /// <summary>Bytes compared at a time.</summary>
     private const int CompareUnit = 1 << 18;
     /// <summary>FIDEDUPERANGE compares at most that much per call.</summary>
@@ -215,24 +213,18 @@ internal sealed class Remapper(Volume volume, FileData data)
         FileBlock from = BlockOf(sourceOffset), end = BlockUp(sourceOffset + length), to = BlockOf(destinationOffset);
         lock (volume.Gate) destination.Cow.Cancel(to, to + (end - from));
         Inode into = destination.Inode;
-        while (from < end)
+        volume.RunInPieces((From: from, To: to), (Transaction tx, ref (FileBlock From, FileBlock To) at) =>
         {
             cancellation.ThrowIfCancellationRequested();
-            (FileBlock at, FileBlock target) = (from, to);
-            (from, to) = volume.Run(tx =>
-            {
-                FileBlock s = at, d = target;
-                for (int run = 0; run < RunsPerTransaction && s < end && (run == 0 || tx.Bytes < volume.Journal!.BatchLimit); run++)
-                {
-                    ulong done = RemapRun(tx, source.Inode, s, into, d, end - s);
-                    s += done;
-                    d += done;
-                }
-                long reached = Math.Min(growTo, (long)(d.Value << Geometry.BlockLog));
-                if (reached > (long)into.Core.FileSize.Value) data.SetSize(tx, into, reached);
-                return (s, d);
-            });
-        }
+            if (at.From >= end) return false;
+            ulong done = RemapRun(tx, source.Inode, at.From, into, at.To, end - at.From);
+            at = (at.From + done, at.To + done);
+            return at.From < end;
+        }, ending: (tx, at, _) =>
+        {
+            long reached = Math.Min(growTo, (long)(at.To.Value << Geometry.BlockLog));
+            if (reached > (long)into.Core.FileSize.Value) data.SetSize(tx, into, reached);
+        });
     }
 
     /// <summary>Remaps the first run of a range that is one piece on both sides.</summary>

@@ -22,6 +22,9 @@ internal sealed partial class BlockMap(AllocationGroups groups)
 {
     private Geometry Geometry => groups.Cache.Geometry;
 
+    /// <summary>Bytes of a block, as a power of two.</summary>
+    public int BlockLog => Geometry.BlockLog;
+
     /// <summary>Called before a range of a data fork is mapped otherwise; may refuse it by an exception.</summary>
     public Action<Transaction, Inode, FileBlock, FileBlock>? Changing { get; set; }
 

@@ -59,7 +59,7 @@ internal sealed class CheckpointBuilder(Geometry geometry)
     }
 
     /// <summary>Says that an intent is finished. That of freed extents repeats them.</summary>
-    /// <remarks>EFD, RUD, CUD, BUD: the type follows that of the intent.</remarks>
+    /// <remarks>EFD, RUD, CUD, BUD, ATTRD, XMD: the type follows that of the intent.</remarks>
     public void AddDone(PendingIntent intent)
     {
         IReadOnlyList<IntentExtent> extents = intent is ExtentFreeIntent free ? free.Extents : [];
@@ -74,6 +74,28 @@ internal sealed class CheckpointBuilder(Geometry geometry)
             BinaryPrimitives.WriteUInt64LittleEndian(item[(16 + 16 * i)..], extents[i].Start.Value);
             BinaryPrimitives.WriteUInt32LittleEndian(item[(24 + 16 * i)..], extents[i].Length);
         }
+    }
+
+    /// <summary>Promises work that later transactions do. Of all intents only exchanges are written here.</summary>
+    /// <remarks>XMI: xfs_xmi_log_format, 88 bytes.</remarks>
+    public void AddIntent(PendingIntent intent)
+    {
+        if (intent is not ExchangeIntent exchange) throw new InvariantException($"no {intent.Name} is ever written");
+        Span<byte> item = Add(LogIntents.ExchangeSize);
+        item.Clear();
+        BinaryPrimitives.WriteUInt16LittleEndian(item, (ushort)exchange.Type);
+        BinaryPrimitives.WriteUInt16LittleEndian(item[2..], 1);
+        BinaryPrimitives.WriteUInt64LittleEndian(item[8..], exchange.Id);
+        BinaryPrimitives.WriteUInt64LittleEndian(item[16..], exchange.Inode1.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(item[24..], exchange.Inode2.Value);
+        BinaryPrimitives.WriteUInt32LittleEndian(item[32..], exchange.Generation1);
+        BinaryPrimitives.WriteUInt32LittleEndian(item[36..], exchange.Generation2);
+        BinaryPrimitives.WriteUInt64LittleEndian(item[40..], exchange.Start1.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(item[48..], exchange.Start2.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(item[56..], exchange.Blocks);
+        BinaryPrimitives.WriteUInt64LittleEndian(item[64..], exchange.Flags);
+        BinaryPrimitives.WriteUInt64LittleEndian(item[72..], exchange.Size1);
+        BinaryPrimitives.WriteUInt64LittleEndian(item[80..], exchange.Size2);
     }
 
     /// <summary>Says that a block is no longer what older images of it in the log say.</summary>

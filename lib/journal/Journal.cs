@@ -34,8 +34,10 @@ internal sealed class Journal : ITransactionSink
     private readonly List<MetadataBuffer> _logged = [];
     private readonly HashSet<(long Offset, int Length)> _cancelled = [];
     private readonly List<InodeCreation> _created = [];
-    private readonly List<PendingIntent> _done = [];
+    private readonly List<StandingIntent> _standing = [];
+    private bool _standingChanged;
     private LogSequenceNumber? _tail;
+    private LogSequenceNumber _last;
     private long _pendingBytes;
     private uint _transactionId;
     private readonly Lock _dataFlush = new();
@@ -64,8 +66,8 @@ internal sealed class Journal : ITransactionSink
     /// <summary>Bytes of changes after which a checkpoint is written without being asked for; with 0 each transaction has its own.</summary>
     public long SoftLimit { get; set; }
 
-    /// <inheritdoc/>
-    public long TransactionLimit { get; }
+    /// <summary>Bytes of changes one transaction may have; as if the log were smaller, if set to less.</summary>
+    public long TransactionLimit { get; set; }
 
     /// <summary>Bytes of buffers after which long operations go on in another transaction.</summary>
     public long BatchLimit => SoftLimit / 4;
@@ -77,7 +79,7 @@ internal sealed class Journal : ITransactionSink
     public long Checkpoints { get; private set; }
 
     /// <summary>True while committed changes are not durable.</summary>
-    public bool HasPending => _pending.Count > 0 || _cancelled.Count > 0 || _done.Count > 0;
+    public bool HasPending => _pending.Count > 0 || _cancelled.Count > 0 || _standingChanged;
 
     /// <summary>Where the next record will lie.</summary>
     public LogSequenceNumber Head => _log.Head;
@@ -85,8 +87,17 @@ internal sealed class Journal : ITransactionSink
     /// <summary>While true, all transactions join one checkpoint, however large it gets.</summary>
     public bool IsHeld { get; set; }
 
-    /// <summary>An intent in the log is finished: the next checkpoint says so.</summary>
-    public void NoteDone(PendingIntent intent) => _done.Add(intent);
+    /// <summary>
+    /// The transaction that was just committed leaves this of an intent: it becomes durable with the next checkpoint, and every
+    /// checkpoint from then on repeats what is left, so that the tail can follow. Called before anything else is committed.
+    /// </summary>
+    /// <param name="rest">Null if nothing is left.</param>
+    public void Stand(StandingIntent intent, PendingIntent? rest)
+    {
+        if (!_standing.Contains(intent)) _standing.Add(intent);
+        intent.Rest = rest;
+        _standingChanged = true;
+    }
 
     /// <summary>Called whenever a checkpoint has become durable: freed blocks may be reused.</summary>
     public Action? Durable { get; set; }
@@ -274,7 +285,7 @@ internal sealed class Journal : ITransactionSink
                 _builder.AddBuffer(buffer);
             }
         }
-        foreach (PendingIntent intent in _done) _builder.AddDone(intent);
+        LogStanding(start);
         _builder.SealHeader();
 
         uint needed = _log.BlocksFor(_builder.Bytes.Length, _builder.Regions.Count);
@@ -282,6 +293,7 @@ internal sealed class Journal : ITransactionSink
         Invariant.Holds(used + needed + _log.Reserve < _log.Capacity, $"a checkpoint of {needed} log blocks fits beside {used} of {_log.Capacity}");
         _log.WriteCheckpoint(_transactionId, _builder.Bytes, _builder.Regions, _tail);
         _tail ??= start;
+        _last = start;
         _dirty = true;
         Checkpoints++;
         _cache.Head = _log.Head;
@@ -299,8 +311,23 @@ internal sealed class Journal : ITransactionSink
         _pending.Clear();
         _cancelled.Clear();
         _created.Clear();
-        _done.Clear();
+        _standing.RemoveAll(intent => intent.Rest is null);
+        _standingChanged = false;
         _pendingBytes = 0;
+    }
+
+    private void LogStanding(LogSequenceNumber start)
+    {
+        foreach (StandingIntent intent in _standing)
+            if (intent.Logged is not null) _builder.AddDone(intent.Logged);
+        // No other intent of this log has the number: its place is above the bits of any block.
+        ulong id = start.Value;
+        foreach (StandingIntent intent in _standing)
+        {
+            if (intent.Rest is null) continue;
+            intent.Logged = intent.Rest with { Id = id += 1 << 24 };
+            _builder.AddIntent(intent.Logged);
+        }
     }
 
     private void AddInodes(MetadataBuffer cluster, LogSequenceNumber start)
@@ -323,8 +350,8 @@ internal sealed class Journal : ITransactionSink
     }
 
     /// <summary>
-    /// Brings every block the log knows home and moves the tail over them. Nothing may be pending: what goes home is
-    /// exactly what the log says.
+    /// Brings every block the log knows home and moves the tail over them, but not over what is left of intents. Nothing may be
+    /// pending: what goes home is exactly what the log says.
     /// </summary>
     public void WriteBack()
     {
@@ -344,7 +371,7 @@ internal sealed class Journal : ITransactionSink
         }
         foreach (MetadataBuffer buffer in _logged) buffer.IsLogged = false;
         _logged.Clear();
-        _tail = null;
+        _tail = _standing.Count > 0 ? _last : null;
     }
 
     /// <summary>Writes sorted buffers, neighbours in one piece.</summary>

@@ -47,11 +47,18 @@ public sealed record AttrIntent(LogItemType Type, ulong Id, LogSequenceNumber Ls
 
 /// <summary>Two files' mappings to exchange, from the offsets on that are left.</summary>
 /// <remarks>XMI.</remarks>
-/// <param name="Size1">Size of the first file afterwards, all ones if unset.</param>
-/// <param name="Size2">Size of the second file afterwards, all ones if unset.</param>
+/// <param name="Size1">Size of the first file afterwards, <see cref="NoSize"/> if unset.</param>
+/// <param name="Size2">Size of the second file afterwards, likewise.</param>
 public sealed record ExchangeIntent(LogItemType Type, ulong Id, LogSequenceNumber Lsn, InodeNumber Inode1, InodeNumber Inode2,
     uint Generation1, uint Generation2, FileBlock Start1, FileBlock Start2, ulong Blocks, ulong Flags, ulong Size1, ulong Size2)
-    : PendingIntent(Type, Id, Lsn);
+    : PendingIntent(Type, Id, Lsn)
+{
+    // Bits of the flags.
+    internal const ulong Attributes = 1, SetsSizes = 2, WrittenOnly = 4, EndsSharing1 = 8, EndsSharing2 = 16;
+
+    /// <summary>Stands for a size that does not change.</summary>
+    public const ulong NoSize = ulong.MaxValue;
+}
 
 /// <summary>A run of blocks in an intent; the flags of a CUI say what to do with it.</summary>
 /// <param name="Start">First block.</param>
@@ -72,7 +79,8 @@ internal sealed class LogIntents
 {
     // Layouts of the formats in bytes: every number is little-endian.
     private const int HeadSize = 16, IdAt = 8, CountAt = 4, ExtentSize = 16, PackedExtentSize = 12, MappingSize = 32;
-    private const int AttrSize = 40, ExchangeSize = 88;
+    private const int AttrSize = 40;
+    internal const int ExchangeSize = 88;
 
     private readonly LinkedList<PendingIntent> _pending = [];
     private readonly Dictionary<(LogItemType, ulong), LinkedListNode<PendingIntent>> _byId = [];

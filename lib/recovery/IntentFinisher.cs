@@ -24,9 +24,10 @@ namespace ImageFs.Recovering;
 /// All that was promised is done first, oldest first; what that asks for comes after: an owner's record must be gone before
 /// its block is freed. An intent to free is the exception that makes repeating simple: it removes whatever owner it finds.
 ///
-/// Everything joins one checkpoint, which also holds the done item of each intent, and which is appended to the log it came
-/// from: the next recovery begins at the same tail. So a power cut finds either all intents pending or none, and whoever
-/// recovers then, the kernel included, goes on from there.
+/// Everything but exchanges of mappings joins one checkpoint, which also holds the done item of each intent, and which is
+/// appended to the log it came from: the next recovery begins at the same tail. So a power cut finds either all intents pending
+/// or none, and whoever recovers then, the kernel included, goes on from there. Exchanges may be longer than the log. They
+/// come last, since other intents hold what their last steps still asked for, and each checkpoint says what is left of them.
 /// </remarks>
 internal sealed partial class IntentFinisher : IAttributeHome
 {
@@ -67,16 +68,20 @@ internal sealed partial class IntentFinisher : IAttributeHome
     /// <summary>Finishes all pending intents on a device to which the replay has been applied, durably; moves the log's head.</summary>
     /// <param name="device">The image, or the overlay of the replay: then everything stays in memory.</param>
     /// <exception cref="XfsUnsupportedException">There are intents of kinds that are not known here; nothing was changed.</exception>
-    /// <exception cref="CorruptionException">An intent makes no sense on this image; nothing was changed.</exception>
+    /// <exception cref="CorruptionException">
+    /// An intent makes no sense on this image. Nothing was changed, but for what an exchange had done before; the log promises the rest.
+    /// </exception>
     public static void Finish(BlockDevice device, RecoveryResult recovery)
     {
         if (recovery.PendingIntents.Count == 0) return;
         recovery.RequireKnownIntents();
         IntentFinisher finisher = new(device, recovery);
+        foreach (ExchangeIntent exchange in recovery.PendingIntents.OfType<ExchangeIntent>()) finisher.ExchangePartners(exchange);
         if (QuotaCheck.IsCounted(recovery.Geometry.Superblock)) finisher.Run("SB", tx => QuotaCheck.Forget(tx, finisher.Geometry));
-        foreach (PendingIntent intent in recovery.PendingIntents) finisher.Finish(intent);
+        foreach (PendingIntent intent in recovery.PendingIntents.Where(intent => intent is not ExchangeIntent)) finisher.Finish(intent);
         foreach ((FsBlock start, uint length) in finisher._unowned)
             finisher.Run("EFI", tx => finisher._groups.Of(start).FreeSpace.Free(tx, finisher.Geometry.BlockInAg(start), length));
+        finisher.FinishExchanges([.. recovery.PendingIntents.OfType<ExchangeIntent>()]);
         finisher._journal.Checkpoint();
         finisher._journal.WriteBack();
         LogSequenceNumber head = finisher._journal.Head;
@@ -90,6 +95,16 @@ internal sealed partial class IntentFinisher : IAttributeHome
         if (recovery.PendingIntents.Count == 0) return;
         Finish(recovery.View, recovery);
         RecoveryCounters.Rebuild(recovery);
+    }
+
+    private void FinishExchanges(ExchangeIntent[] exchanges)
+    {
+        if (exchanges.Length == 0) return;
+        StandingIntent[] standing = [.. exchanges.Select(exchange => new StandingIntent(exchange))];
+        for (int i = 0; i < exchanges.Length; i++) _journal.Stand(standing[i], exchanges[i]);
+        _journal.Durable = _groups.Busy.Clear;
+        _journal.IsHeld = false;
+        for (int i = 0; i < exchanges.Length; i++) ExchangeMappings(exchanges[i], standing[i]);
     }
 
     private void Finish(PendingIntent intent)
@@ -111,16 +126,14 @@ internal sealed partial class IntentFinisher : IAttributeHome
             case AttrIntent attribute:
                 ChangeAttribute(attribute);
                 break;
-            case ExchangeIntent exchange:
-                ExchangeMappings(exchange);
-                break;
         }
-        _journal.NoteDone(intent);
+        _journal.Stand(new StandingIntent(intent), rest: null);
     }
 
     /// <summary>One transaction. Freed blocks stay busy until the checkpoint, which comes at the very end.</summary>
     private void Run(string name, Action<Transaction> work)
     {
+        _cache.Trim();
         Transaction tx = new(_cache, _journal);
         try
         {

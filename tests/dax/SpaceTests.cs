@@ -250,4 +250,21 @@ public sealed class SpaceTests
         Assert.AreEqual(Errno.EPERM, ErrnoOf(() => b.PunchHole(0, B)));
         Assert.AreEqual(Errno.EPERM, ErrnoOf(() => b.SetLength(0)));
     }
+
+    /// <summary>What is durable on return waits for nobody: another file may have writes that are not mapped yet, and may be in use.</summary>
+    [TestMethod]
+    public void MovingExtentsDoesNotWaitForTheWritesOfOtherFiles()
+    {
+        using World w = WithClone();
+        w.Fill("/x", 16, (byte)'x');
+        using XfsFile a = w.Fs.OpenFile("/a", write: true), b = w.Fs.OpenFile("/b", write: true), x = w.Fs.OpenFile("/x", write: true);
+        b.Write(5 * B, Repeat((byte)'n', B));
+        x.InsertRange(4 * B, 4 * B);
+        x.CollapseRange(0, B);
+        x.ExchangeRange(a, 0, 0, 4 * B);
+        w.CrashAndReopen();
+        Assert.AreEqual(19 * B, w.Fs.GetEntry("/x").Length);
+        IsAll((byte)'a', w.Read("/x", 0, 4 * B));
+        IsAll((byte)'x', w.Read("/a", 0, 3 * B));
+    }
 }

@@ -425,4 +425,21 @@ public sealed class WriteLeaseTests
             for (int block = 0; block < blocks; block++) IsAll(bytes[block * B], bytes.AsSpan(block * B, B));
         }
     }
+
+    /// <summary>The layout is made durable with the file in hand: that must not wait for it, nor for another file.</summary>
+    [TestMethod]
+    public void ALeaseWhoseLayoutIsDurableWaitsForNoWriteThatIsNotMappedYet()
+    {
+        using World w = OnFile().Cloned();
+        w.Fs.Clone("/a", "/c");
+        using XfsFile b = w.Fs.OpenFile("/b", write: true), c = w.Fs.OpenFile("/c", write: true);
+        b.Write(0, Repeat((byte)'b', B));
+        c.Write(0, Repeat((byte)'c', B));
+        using DaxView view = b.OpenView();
+        Task<WriteLease> leased = Task.Run(() => view.AcquireWritable(3 * B, B, LeaseOptions.SyncMetadata));
+        Assert.IsTrue(leased.Wait(TimeSpan.FromSeconds(20)), "somebody waits for himself");
+        using (WriteLease lease = leased.Result) lease.Span.Fill((byte)'L');
+        Assert.AreEqual((byte)'L', view.Span[3 * B]);
+        IsAll((byte)'c', w.Read("/c", 0, B));
+    }
 }

@@ -1,8 +1,10 @@
 using ImageFs.Devices;
+using ImageFs.Format;
 using ImageFs.Journal;
 using ImageFs.Mkfs;
 using ImageFs.Tests.Fixtures;
 using ImageFs.Tests.Journal;
+using ImageFs.Tests.Simulation;
 
 namespace ImageFs.Tests.Recovering;
 
@@ -131,5 +133,82 @@ public sealed class ExchangeIntentTests
         Assert.AreEqual(wanted, found);
 
         static (long, string) What(TreeEntry entry) => (entry.Size, entry.Sha256);
+    }
+
+    /// <summary>
+    /// Our own: six thousand pieces of each file, in a log that has no room for all of it. Wherever the power goes, whoever
+    /// recovers finishes, the kernel too, and one who is cut off while he does finds less to do the next time.
+    /// </summary>
+    [TestMethod]
+    public void AnExchangeLongerThanTheLogIsFinishedByWhoeverRecovers()
+    {
+        const int pieces = 6_000, block = 4096;
+        Random random = new(TestSettings.Seed);
+        Console.WriteLine(TestSettings.Replay(nameof(AnExchangeLongerThanTheLogIsFinishedByWhoeverRecovers), TestSettings.Seed));
+        MemoryDevice formatted = new(300 << 20);
+        ImageFs.Mkfs.Mkfs.Format(formatted, MkfsOptions.Parse(["-i", "exchange=1", "-l", "size=3075b"]));
+        Geometry geometry = Volume.ReadSuperblock(formatted);
+        SimulatedDevice device = new(PagedImage.Of(formatted));
+        using (FileSystem fs = FileSystem.Open(device, write: true, leaveOpen: true))
+        using (XfsFile one = fs.CreateFile("/one"), other = fs.CreateFile("/other"))
+        {
+            byte[] bytes = new byte[block];
+            for (int i = 0; i < pieces; i++)
+            {
+                Array.Fill(bytes, (byte)(1 + i % 120));
+                one.Write((2L * i + i % 2) * block, bytes);
+                Array.Fill(bytes, (byte)(130 + i % 120));
+                other.Write((2L * i + 1) * block, bytes);
+            }
+            one.SetLength(2L * pieces * block);
+        }
+        PagedImage start = device.Working;
+        (string, string) before = Contents(start.Copy()), after = (before.Item2, before.Item1);
+        SimulatedDevice recorded = new(start, record: true);
+        using (FileSystem fs = FileSystem.Open(recorded, write: true, leaveOpen: true))
+        {
+            fs.Volume.Journal!.SoftLimit = 8 << 10;
+            using (XfsFile one = fs.OpenFile("/one", write: true), other = fs.OpenFile("/other", write: true))
+                other.ExchangeRange(one, 0, 0, 2L * pieces * block);
+            Console.WriteLine($"{fs.Volume.Journal.Checkpoints} checkpoints, head {fs.Volume.Journal.Head}, {recorded.History.Count} steps");
+            Assert.IsGreaterThan(1u, fs.Volume.Journal.Head.Cycle);
+            fs.Volume.Abandon();
+        }
+        Assert.AreEqual(after, Contents(recorded.Working));
+        DeviceHistory history = new(start, recorded.History, new ByteRange(geometry.LogOffset, geometry.LogBytes));
+        int unfinished = 0;
+        foreach (int step in Enumerable.Range(0, 3 * TestSettings.Sweep).Select(_ => random.Next(1, history.Count + 1)).Order())
+        {
+            PagedImage cut = history.Cut(step, Survival.Any(random, Grain.Page));
+            ExchangeIntent[] pending = [.. ImageFs.Journal.Recovery.Replay(new SimulatedDevice(cut), geometry).PendingIntents.OfType<ExchangeIntent>()];
+            if (pending.Length > 0) unfinished++;
+            SimulatedDevice recovering = new(cut, record: true);
+            (string, string) found = Contents(recovering);
+            Assert.IsTrue(found == after || found == before && pending.Length == 0, $"step {step} of {history.Count}, {pending.Length} intents");
+            OurFsck.AssertClean(recovering);
+            DeviceHistory second = new(cut, recovering.History, new ByteRange(geometry.LogOffset, geometry.LogBytes));
+            foreach (int again in Enumerable.Range(0, 1).Select(_ => random.Next(1, second.Count + 1)).Order())
+                Assert.AreEqual(found, Contents(second.Cut(again, Survival.Any(random, Grain.Page))), $"step {step} of {history.Count}, then step {again} of {second.Count}");
+            if (!Judge.HasKernel) continue;
+            using TempImage image = TempImage.NotYetThere();
+            cut.Save(image.Path);
+            using (KernelMount mount = KernelMount.ReadWrite(image.Path))
+            {
+                Assert.AreEqual(found, (Hash(File.ReadAllBytes(mount["one"])), Hash(File.ReadAllBytes(mount["other"]))), $"the kernel at step {step} of {history.Count}");
+                mount.AssertNoComplaints();
+            }
+            XfsRepair.CheckClean(image.Path);
+        }
+        Assert.IsGreaterThan(0, unfinished);
+
+        static (string, string) Contents(object disk)
+        {
+            SimulatedDevice device = disk as SimulatedDevice ?? new SimulatedDevice((PagedImage)disk);
+            using FileSystem fs = FileSystem.Open(device, write: true, leaveOpen: true);
+            using XfsFile one = fs.OpenFile("/one"), other = fs.OpenFile("/other");
+            return (Hash(one.ReadAll()), Hash(other.ReadAll()));
+        }
+
+        static string Hash(byte[] bytes) => Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(bytes));
     }
 }

@@ -28,9 +28,14 @@ internal static class CrashSubjects
         ["small-log"] = ["-b", "size=1024"],
         ["full"] = [],
         ["eager"] = [],
+        [Exchange] = ["-i", "exchange=1"],
     };
 
-    public static IEnumerable<string> Names => s_options.Keys;
+    /// <summary>With the feature by which an exchange may take many transactions; to everything else it is the default.</summary>
+    public const string Exchange = "exchange";
+
+    /// <summary>Those that differ for all kinds of work.</summary>
+    public static IEnumerable<string> Names => s_options.Keys.Where(name => name != Exchange);
 
     /// <summary>A file system by name: the library on an image of its own making, the kernel and xfs_repair as judges where they can be had.</summary>
     public static CrashSubject Make(string name)

@@ -30,7 +30,8 @@ internal sealed class ScenarioSweep
     /// durable.
     /// </param>
     /// <param name="eager">With a checkpoint behind every transaction, so that a cut can fall between any two.</param>
-    public ScenarioSweep(Action<FileSystem> before, Action<FileSystem, Action<bool>> work, string subject = "default", bool eager = false)
+    /// <param name="transactionLimit">Bytes a transaction may have, to see with few extents what needs many otherwise; 0 for what the log has room for.</param>
+    public ScenarioSweep(Action<FileSystem> before, Action<FileSystem, Action<bool>> work, string subject = "default", bool eager = false, long transactionLimit = 0)
     {
         _subject = CrashSubjects.Make(subject);
         SimulatedDevice device = new(_subject.Formatted);
@@ -44,6 +45,7 @@ internal sealed class ScenarioSweep
         using (FileSystem fs = FileSystem.Open(recorded, write: true, leaveOpen: true))
         {
             if (eager) fs.Volume.Journal!.SoftLimit = 0;
+            if (transactionLimit > 0) fs.Volume.Journal!.TransactionLimit = transactionLimit;
             int reached = 0;
             work(fs, durable =>
             {
