@@ -83,7 +83,7 @@ public sealed partial class FileSystem : IDisposable
     /// <summary>Opens what lies on a device.</summary>
     /// <inheritdoc cref="Open(BlockDevice, bool, bool)"/>
     public static FileSystem Open(BlockDevice device, OpenOptions options, bool leaveOpen = false) =>
-        new(Volume.Mount(device, options.Write, !leaveOpen, options.DirectAccess));
+        new(Volume.Mount(device, options.Write, !leaveOpen, options.DirectAccess, options.CacheBytes));
 
     /// <summary>Sizes and places of the image.</summary>
     public Geometry Geometry => Volume.Geometry;
@@ -142,7 +142,10 @@ public sealed partial class FileSystem : IDisposable
     }
 
     /// <summary>True if the path exists; a symlink exists even if its target does not.</summary>
-    public bool Exists(string path) => TryGetEntry(path) is not null;
+    public bool Exists(string path)
+    {
+        lock (Volume.Gate) return TryResolve(path, followLink: false, out _, out _);
+    }
 
     /// <summary>The names in a directory, "." and ".." left out.</summary>
     public IReadOnlyList<DirectoryItem> List(string path)
@@ -199,7 +202,7 @@ public sealed partial class FileSystem : IDisposable
         lock (Volume.Gate)
         {
             Volume.RequireWritable();
-            if (mustBeNew || TryGetEntry(path, followLink: true) is null)
+            if (mustBeNew || !TryResolve(path, followLink: true, out _, out _))
             {
                 InodeNumber number = Create(path, FileMode16.Regular, mode);
                 return new XfsFile(this, Volume.Hold(number), canWrite: true);
@@ -460,53 +463,62 @@ public sealed partial class FileSystem : IDisposable
 
     private (Inode Parent, byte[] Name) ResolveParent(string path)
     {
-        string trimmed = path.TrimEnd('/');
+        ReadOnlySpan<char> trimmed = path.AsSpan().TrimEnd('/');
         int slash = trimmed.LastIndexOf('/');
-        string name = trimmed[(slash + 1)..];
+        ReadOnlySpan<char> name = trimmed[(slash + 1)..];
         if (name.Length == 0) throw new XfsException(Errno.EBUSY, "the root directory has no name");
-        return (Resolve(slash <= 0 ? "/" : trimmed[..slash], followLink: true), NameText.ToBytes(name));
+        return (Resolve(trimmed[..Math.Max(slash, 0)], followLink: true), NameText.ToBytes(name));
     }
 
     /// <summary>Walks a path from the root; at most 40 symlinks are followed.</summary>
-    internal Inode Resolve(string path, bool followLink) =>
+    internal Inode Resolve(ReadOnlySpan<char> path, bool followLink) =>
         TryResolve(path, followLink, out Inode? inode, out string missing) ? inode
             : throw (missing.Length == 0 ? new XfsException(Errno.ENOENT, $"'{path}' does not exist")
                 : new XfsException(Errno.ENOTDIR, $"'{missing}' in '{path}' is no directory"));
 
     /// <summary>As <see cref="Resolve"/>; false if the path does not exist or leads through something that is no directory.</summary>
     /// <param name="notADirectory">The step that should be a directory and is not; empty if a name is missing.</param>
-    private bool TryResolve(string path, bool followLink, [NotNullWhen(true)] out Inode? inode, out string notADirectory)
+    private bool TryResolve(ReadOnlySpan<char> path, bool followLink, [NotNullWhen(true)] out Inode? inode, out string notADirectory)
     {
         Volume.Cache.Trim();
         inode = null;
         notADirectory = "";
-        string before = "/";
-        Inode at = Volume.Inodes.Get(Volume.Root);
-        Stack<string> rest = new(path.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse());
-        int links = 0;
-        while (rest.TryPop(out string? step))
+        Span<byte> room = stackalloc byte[DirectoryName.MaxLength];
+        Inode at = Volume.Directories.Inode(Volume.Root);
+        ReadOnlySpan<char> rest = path, before = "/";
+        for (int links = 0; TryNextStep(ref rest, out ReadOnlySpan<char> step);)
         {
-            if (step == ".") continue;
+            if (step is ".") continue;
             if (!at.IsDirectory)
             {
-                notADirectory = before;
+                notADirectory = before.ToString();
                 return false;
             }
             before = step;
-            if (!Directory.TryLookup(_names.Open(at), NameText.ToBytes(step), out InodeNumber number, out _)) return false;
-            Inode next = Volume.Inodes.Get(number);
-            if (!next.Core.IsSymlink || (rest.Count == 0 && !followLink))
+            if (!Directory.TryLookup(_names.Open(at), NameText.ToBytes(step, room), out InodeNumber number, out _)) return false;
+            Inode next = Volume.Directories.Inode(number);
+            if (!next.Core.IsSymlink || (!followLink && rest.Trim('/').IsEmpty))
             {
                 at = next;
                 continue;
             }
             if (++links > 40) throw new XfsException(Errno.ELOOP, $"'{path}' leads through more than 40 symlinks");
             string target = NameText.FromBytes(_names.ReadTarget(next));
-            foreach (string one in target.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse()) rest.Push(one);
-            if (target.StartsWith('/')) at = Volume.Inodes.Get(Volume.Root);
+            if (target.StartsWith('/')) at = Volume.Directories.Inode(Volume.Root);
+            rest = $"{target}/{rest}";
         }
         inode = at;
         return true;
+    }
+
+    /// <summary>Takes the first step off a path; false if there is none.</summary>
+    private static bool TryNextStep(scoped ref ReadOnlySpan<char> path, out ReadOnlySpan<char> step)
+    {
+        path = path.TrimStart('/');
+        int slash = path.IndexOf('/');
+        step = slash < 0 ? path : path[..slash];
+        path = path[step.Length..];
+        return !step.IsEmpty;
     }
 
     private static bool IsDots(ReadOnlySpan<byte> name) => name is [(byte)'.'] or [(byte)'.', (byte)'.'];

@@ -26,4 +26,10 @@ public sealed record OpenOptions
     /// log in memory), reads and writes copy all the same, and only views and read leases are refused.
     /// </summary>
     public DirectAccess DirectAccess { get; init; }
+
+    /// <summary>
+    /// Bytes of metadata to keep in memory beside what waits for the log; 0 for a sixteenth of the memory this process may have,
+    /// 64 MiB to 1 GiB.
+    /// </summary>
+    public long CacheBytes { get; init; }
 }

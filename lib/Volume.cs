@@ -3,6 +3,7 @@ using ImageFs.Allocation;
 using ImageFs.Attributes;
 using ImageFs.Dax;
 using ImageFs.Devices;
+using ImageFs.Directories;
 using ImageFs.Extents;
 using ImageFs.Format;
 using ImageFs.Inodes;
@@ -43,7 +44,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     private bool _usageIsCounted;
     private volatile bool _disposed;
 
-    private Volume(BlockDevice device, bool ownsDevice, Geometry geometry, RecoveryResult recovery, bool writable, string readOnlyReason, DirectAccess access)
+    private Volume(BlockDevice device, bool ownsDevice, Geometry geometry, RecoveryResult recovery, bool writable, string readOnlyReason, DirectAccess access, long cacheBytes)
     {
         _ownsDevice = ownsDevice;
         _device = device;
@@ -52,7 +53,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
         ReadOnlyReason = readOnlyReason;
         // A reader of a dirty image keeps looking through the overlay; a writer has applied it.
         Data = writable || recovery.WasClean ? device : recovery.View;
-        Cache = new MetadataCache(Data, geometry);
+        Cache = new MetadataCache(Data, geometry, cacheBytes);
         Groups = new AllocationGroups(Cache);
         Inodes = new InodeStore(Cache);
         InodeAllocator = new InodeAllocator(Groups);
@@ -65,6 +66,8 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
                 Find(inode.Number)?.Extents.Forget(from, end);
             },
         };
+        Directories = new RecentDirectories(Groups, Map, Inodes);
+        Cache.Evicted = Directories.ForgetBlocks;
         Layouts = new LayoutTable(this);
         DirectAccess = access;
         _copied = (Data as MappedDevice)?.File ?? Data;
@@ -112,6 +115,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     public InodeAllocator InodeAllocator { get; }
     public UnlinkedLists Unlinked { get; }
     public BlockMap Map { get; }
+    public RecentDirectories Directories { get; }
     public Journal.Journal? Journal { get; }
     void IAttributeHome.NoteData() => Journal!.NoteData();
     public RecoveryResult Recovery { get; }
@@ -132,7 +136,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     /// </summary>
     /// <exception cref="CorruptionException">Not an XFS image, or a damaged one.</exception>
     /// <exception cref="XfsUnsupportedException">A feature that is refused by name.</exception>
-    public static Volume Mount(BlockDevice device, bool write, bool ownsDevice = true, DirectAccess access = DirectAccess.Never)
+    public static Volume Mount(BlockDevice device, bool write, bool ownsDevice = true, DirectAccess access = DirectAccess.Never, long cacheBytes = 0)
     {
         Geometry geometry = PrimarySuperblock.Read(device, out bool isTorn);
         SuperblockVerifier.Verdict verdict = SuperblockVerifier.Judge(geometry.Superblock);
@@ -157,7 +161,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
             IntentFinisher.Finish(device, recovery);
         }
         else IntentFinisher.FinishInMemory(recovery);
-        Volume volume = new(device, ownsDevice, geometry, recovery, write, write ? "" : verdict.Reason, access);
+        Volume volume = new(device, ownsDevice, geometry, recovery, write, write ? "" : verdict.Reason, access, cacheBytes);
         if (write) volume.FreeLeftovers(unlinked: !recovery.WasClean);
         return volume;
     }
@@ -223,14 +227,14 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
             }
             catch (XfsNoSpaceException) when (attempt < 2 && _group is null)
             {
-                tx.Abort();
+                Abort(tx);
                 if (attempt == 0 && Groups.Busy.Any) Journal!.Checkpoint();
                 else if (CollectCow() == 0) throw;
                 else Journal!.Checkpoint();
             }
             catch (Exception why)
             {
-                tx.Abort();
+                Abort(tx);
                 if (why is InvariantException) Journal!.ShutDown(why);
                 if (why is XfsException { Errno: Errno.ENOSPC or Errno.EFBIG } shortage) _group?.Fail(shortage);
                 throw;
@@ -240,6 +244,12 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
                 Groups.Running = null;
             }
         }
+    }
+
+    private void Abort(Transaction tx)
+    {
+        tx.Abort();
+        Map.ForgetDirectories();
     }
 
     /// <inheritdoc cref="Run{T}"/>

@@ -14,7 +14,7 @@ internal abstract class ForkStorage(AllocationGroups groups, BlockMap map, Inode
 {
     protected AllocationGroups Groups => groups;
     protected BlockMap Map => map;
-    protected Inode Inode => inode;
+    public Inode Inode => inode;
     private int Bytes => (int)fsBlocks * Geometry.BlockSize;
 
     public Geometry Geometry => inode.Geometry;
@@ -22,14 +22,20 @@ internal abstract class ForkStorage(AllocationGroups groups, BlockMap map, Inode
     public ref readonly InodeCore Core => ref inode.Core;
     public ref InodeCore ModifyCore(Transaction tx) => ref inode.Modify(tx);
 
-    public MetadataBuffer? ReadBlock(FileBlock at, BlockKind kind)
+    public virtual MetadataBuffer? ReadBlock(FileBlock at, BlockKind kind)
     {
-        if (!map.TryFind(inode, fork, at, out Extent extent) || extent.Offset > at) return null;
+        if (!TryMap(at, out Extent extent)) return null;
         extent = BlockMap.Slice(extent, at, at + fsBlocks);
-        if (extent.Unwritten || extent.Length < fsBlocks)
-            throw inode.Corrupt($"metadata block {at} of the {fork} fork is mapped by {extent}, expected {fsBlocks} written blocks in one run");
-        MetadataBuffer buffer = groups.Cache.Read(Geometry.ByteOffset(extent.Start), Bytes, kind);
-        if (Geometry.IsVersion4) return buffer; // its blocks do not say whose they are
+        bool whole = extent.Length == fsBlocks;
+        if (extent.Unwritten) throw inode.Corrupt($"metadata block {at} of the {fork} fork is mapped by {extent}, expected {fsBlocks} written blocks");
+        MetadataBuffer buffer = whole ? groups.Cache.Read(Geometry.ByteOffset(extent.Start), Bytes, kind) : ReadPieces(at, kind);
+        CheckOwner(buffer, at, kind);
+        return whole || groups.Running is null ? buffer : BringTogether(groups.Running, at, buffer);
+    }
+
+    private void CheckOwner(MetadataBuffer buffer, FileBlock at, BlockKind kind)
+    {
+        if (Geometry.IsVersion4) return; // its blocks do not say whose they are
         ulong owner = kind switch
         {
             BlockKind.DirectoryData => DirectoryDataHeader.At(buffer.Data).Owner,
@@ -37,8 +43,41 @@ internal abstract class ForkStorage(AllocationGroups groups, BlockMap map, Inode
             _ => DaBlockHeader.At(buffer.Data).Owner,
         };
         if (owner != Number.Value) throw inode.Corrupt($"metadata block {at} of the {fork} fork belongs to inode {owner}");
+    }
+
+    /// <summary>A block the kernel made where free space had no run long enough for it.</summary>
+    private MetadataBuffer ReadPieces(FileBlock at, BlockKind kind)
+    {
+        Span<DevicePiece> pieces = stackalloc DevicePiece[(int)fsBlocks];
+        int count = 0;
+        for (FileBlock from = at, end = at + fsBlocks; from < end;)
+        {
+            if (!TryMap(from, out Extent extent) || extent.Unwritten) throw inode.Corrupt($"metadata block {at} of the {fork} fork is mapped only as far as {from}");
+            extent = BlockMap.Slice(extent, from, end);
+            pieces[count++] = new(Geometry.ByteOffset(extent.Start), (int)extent.Length * Geometry.BlockSize);
+            from = extent.End;
+        }
+        return groups.Cache.Read(pieces[..count], Bytes, kind);
+    }
+
+    // The log carries each piece as a buffer of its own, and a kernel that replays one looks at it as if it were a whole block.
+    // So nothing of that kind goes into a log of ours: a block in pieces is moved to one place before it is changed.
+    private MetadataBuffer BringTogether(Transaction tx, FileBlock at, MetadataBuffer scattered)
+    {
+        if (!SpaceAllocator.TryAllocate(tx, groups, Goal(), fsBlocks, fsBlocks, metadata: false, out FsBlock start, out _))
+            throw new XfsNoSpaceException($"inode {Number}: its block at file block {at} lies in pieces, and no free run of {fsBlocks} blocks is left to bring it together, without which it cannot be changed");
+        RemoveBlock(tx, at);
+        map.Map(tx, inode, fork, new Extent(at, start, fsBlocks, Unwritten: false));
+        MetadataBuffer buffer = tx.Create(Geometry.ByteOffset(start), Bytes, scattered.Kind);
+        Span<byte> block = tx.Modify(buffer);
+        scattered.Data.CopyTo(block);
+        ref BigEndian64 address = ref (scattered.Kind == BlockKind.DaBlock ? ref DaBlockHeader.At(block).BlockNumber : ref DirectoryDataHeader.At(block).BlockNumber);
+        address = Geometry.DiskAddress(buffer.Offset);
         return buffer;
     }
+
+    /// <summary>The extent over a file block; false in a hole.</summary>
+    protected virtual bool TryMap(FileBlock at, out Extent extent) => map.TryFind(inode, fork, at, out extent) && extent.Offset <= at;
 
     public MetadataBuffer AddBlock(Transaction tx, FileBlock at, BlockKind kind)
     {
@@ -54,10 +93,13 @@ internal abstract class ForkStorage(AllocationGroups groups, BlockMap map, Inode
 
     public void RemoveBlock(Transaction tx, FileBlock at)
     {
-        bool had = map.TryUnmap(tx, inode, fork, at, at + fsBlocks, out Extent removed);
-        if (!had || removed.Offset != at || removed.Length != fsBlocks) throw inode.Corrupt($"metadata block {at} is not mapped in one run");
-        tx.Invalidate(Geometry.ByteOffset(removed.Start), Bytes);
-        groups.Of(removed.Start).FreeSpace.Free(tx, Geometry.BlockInAg(removed.Start), fsBlocks);
+        for (FileBlock from = at, end = at + fsBlocks; from < end;)
+        {
+            if (!map.TryUnmap(tx, inode, fork, from, end, out Extent removed) || removed.Offset != from) throw inode.Corrupt($"metadata block {at} is mapped only as far as {from}");
+            tx.Invalidate(Geometry.ByteOffset(removed.Start), (int)removed.Length * Geometry.BlockSize);
+            groups.Of(removed.Start).FreeSpace.Free(tx, Geometry.BlockInAg(removed.Start), removed.Length);
+            from = removed.End;
+        }
     }
 
     public bool TryNextMapped(FileBlock from, out FileBlock mapped)
@@ -67,7 +109,7 @@ internal abstract class ForkStorage(AllocationGroups groups, BlockMap map, Inode
         return found;
     }
 
-    public FileBlock EndOfMapped(FileBlock limit)
+    public virtual FileBlock EndOfMapped(FileBlock limit)
     {
         if (!map.TryFindLast(inode, fork, limit, out Extent extent)) return default;
         return extent.End < limit ? extent.End : limit;

@@ -535,9 +535,14 @@ internal sealed partial class FileData(Volume volume)
             return;
         }
         // Directory, attribute and symlink blocks are metadata: older images of them must not be replayed any more.
-        int unit = kind == ForkKind.Attribute ? Geometry.BlockSize : inode.IsDirectory ? Geometry.DirectoryBlockSize : (int)removed.Length * Geometry.BlockSize;
-        long at0 = Geometry.ByteOffset(removed.Start), bytes = (long)removed.Length * Geometry.BlockSize;
-        for (long at = 0; at < bytes; at += unit) tx.Invalidate(at0 + at, (int)Math.Min(unit, bytes - at));
+        // What begins or ends inside an extent is a piece of a directory block, as the log knows it too.
+        ulong unit = kind == ForkKind.Attribute ? 1 : inode.IsDirectory ? (ulong)Geometry.DirectoryBlockFsBlocks : removed.Length;
+        ulong phase = inode.IsDirectory ? removed.Offset.Value : 0;
+        for (ulong at = 0, next; at < removed.Length; at = next)
+        {
+            next = Math.Min(removed.Length, at + unit - (phase + at) % unit);
+            tx.Invalidate(Geometry.ByteOffset(removed.Start + at), (int)(next - at) * Geometry.BlockSize);
+        }
         group.FreeSpace.Free(tx, start, removed.Length);
     }
 
@@ -549,23 +554,7 @@ internal sealed partial class FileData(Volume volume)
         volume.Run(tx =>
         {
             volume.Unlinked.Remove(tx, inode);
-            Span<byte> bytes = inode.ModifyBytes(tx);
-            ref InodeCore core = ref InodeCore.At(bytes);
-            core.Mode = 0;
-            core.LinkCount = 0;
-            core.FileSize = 0;
-            core.BlockCount = 0;
-            core.ExtentCount = 0;
-            core.AttrExtentCount = 0;
-            core.Format = ForkFormat.Extents;
-            core.AttributeFormat = ForkFormat.Extents;
-            core.ForkOffset = 0;
-            core.Flags = InodeFlags.None;
-            core.ExtentSizeHint = 0;
-            core.CowExtentSizeHint = 0;
-            core.Flags2 &= InodeFlags2.BigTime | InodeFlags2.LargeExtentCounters;
-            core.Generation = core.Generation + 1;
-            bytes[InodeCore.Size..].Clear();
+            InodeFactory.Clear(tx, inode);
             volume.InodeAllocator.Free(tx, inode.Number);
         });
     }

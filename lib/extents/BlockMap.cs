@@ -28,6 +28,19 @@ internal sealed partial class BlockMap(AllocationGroups groups)
     /// <summary>Called before a range of a data fork is mapped otherwise; may refuse it by an exception.</summary>
     public Action<Transaction, Inode, FileBlock, FileBlock>? Changing { get; set; }
 
+    /// <summary>Rises when the mapping of some directory changes: whoever keeps one in memory finds out.</summary>
+    public int DirectoryVersion { get; private set; }
+
+    /// <summary>Mappings have become what they were before.</summary>
+    public void ForgetDirectories() => DirectoryVersion++;
+
+    private void Change(Transaction tx, Inode inode, ForkKind kind, FileBlock from, FileBlock end)
+    {
+        if (kind != ForkKind.Data) return;
+        Changing?.Invoke(tx, inode, from, end);
+        if (inode.IsDirectory) DirectoryVersion++;
+    }
+
     /// <summary>The first extent that ends behind <paramref name="at"/>: the one over it, or the next.</summary>
     public bool TryFind(Inode inode, ForkKind kind, FileBlock at, out Extent extent)
     {
@@ -143,7 +156,7 @@ internal sealed partial class BlockMap(AllocationGroups groups)
     public void Map(Transaction tx, Inode inode, ForkKind kind, in Extent extent)
     {
         Invariant.Holds(extent.Length is > 0 and <= Extent.MaxLength && extent.End.Value <= FileBlock.Limit, "an extent is 1..2^21-1 blocks below 2^54");
-        if (kind == ForkKind.Data) Changing?.Invoke(tx, inode, extent.Offset, extent.End);
+        Change(tx, inode, kind, extent.Offset, extent.End);
         (bool left, bool right) = MapWithoutRmap(tx, inode, kind, extent);
         inode.AddBlocks(tx, extent.Length);
         AddRmap(tx, inode, kind, extent, left, right);
@@ -159,7 +172,7 @@ internal sealed partial class BlockMap(AllocationGroups groups)
         if (!TryFind(inode, kind, from, out removed) || removed.Offset >= end) return false;
         removed = Slice(removed, from, end);
         if (removed.Length > most) removed = removed with { Length = most };
-        if (kind == ForkKind.Data) Changing?.Invoke(tx, inode, removed.Offset, removed.End);
+        Change(tx, inode, kind, removed.Offset, removed.End);
         Cut(tx, inode, kind, removed);
         inode.AddBlocks(tx, -(long)removed.Length);
         RemoveRmap(tx, inode, kind, removed);

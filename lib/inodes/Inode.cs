@@ -125,8 +125,21 @@ internal sealed class InodeStore(MetadataCache cache)
     public Inode Get(InodeNumber number)
     {
         Inode inode = GetRaw(number);
-        if (inode.Core.Mode == 0) throw inode.Corrupt("is referred to, but free");
+        RequireInUse(inode);
         return inode;
+    }
+
+    /// <summary>Looks at an inode that was got before as if it were got now.</summary>
+    /// <inheritdoc cref="Get"/>
+    public void CheckInUse(Inode inode)
+    {
+        Check(inode);
+        RequireInUse(inode);
+    }
+
+    private static void RequireInUse(Inode inode)
+    {
+        if (inode.Core.Mode == 0) throw inode.Corrupt("is referred to, but free");
     }
 
     /// <summary>An inode in use or free; its identity is checked.</summary>
@@ -134,10 +147,17 @@ internal sealed class InodeStore(MetadataCache cache)
     {
         if (!cache.Geometry.IsValid(number)) throw new CorruptionException($"inode {number.Value}", "the inode space", "no inode can have this number");
         Inode inode = new(cache, number);
+        Check(inode);
+        return inode;
+    }
+
+    private void Check(Inode inode)
+    {
+        InodeNumber number = inode.Number;
         MetadataBuffer cluster = inode.Cluster;
         bool[] verified = cluster.VerifiedInodes ??= new bool[cache.Geometry.InodesPerCluster];
         int slot = inode.Slot;
-        if (verified[slot]) return inode;
+        if (verified[slot]) return;
         // A buffer the log already knows may carry a checksum that is due only at write-back.
         bool fresh = cluster.CanEvict && !cache.Geometry.IsVersion4;
         Fault? fault = fresh ? BlockVerifier.VerifyInode(inode.Bytes, cache.Geometry, number)
@@ -145,6 +165,5 @@ internal sealed class InodeStore(MetadataCache cache)
         if (fault is Fault found)
             throw new CorruptionException($"inode {number}", cache.Where(cluster.Offset), found.ToString(), found.IsChecksum ? Errno.EBADMSG : Errno.EUCLEAN);
         verified[slot] = true;
-        return inode;
     }
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using ImageFs.Format;
 using ImageFs.Transactions;
 
@@ -32,7 +31,7 @@ internal static class InodeFactory
         core.Number = inode.Number.Value;
         core.Uuid = g.MetaUuid;
         // A number that is used again must not be taken for the old file by whoever kept a handle.
-        core.Generation = (uint)RandomNumberGenerator.GetInt32(int.MaxValue);
+        core.Generation = (uint)Random.Shared.Next();
         core.Mode = made.Mode;
         core.Uid = made.Uid;
         core.Gid = made.Gid;
@@ -46,6 +45,28 @@ internal static class InodeFactory
         core.LinkCount = core.IsDirectory ? 2u : 1u;
         if (device) System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(bytes[InodeCore.Size..], made.Device);
         if (parent is not null) Inherit(ref core, parent.Core);
+    }
+
+    /// <summary>Takes from an inode without blocks all it was, before its number is given back.</summary>
+    public static void Clear(Transaction tx, Inode inode)
+    {
+        Span<byte> bytes = inode.ModifyBytes(tx);
+        ref InodeCore core = ref InodeCore.At(bytes);
+        core.Mode = 0;
+        core.LinkCount = 0;
+        core.FileSize = 0;
+        core.BlockCount = 0;
+        core.ExtentCount = 0;
+        core.AttrExtentCount = 0;
+        core.Format = ForkFormat.Extents;
+        core.AttributeFormat = ForkFormat.Extents;
+        core.ForkOffset = 0;
+        core.Flags = InodeFlags.None;
+        core.ExtentSizeHint = 0;
+        core.CowExtentSizeHint = 0;
+        core.Flags2 &= InodeFlags2.BigTime | InodeFlags2.LargeExtentCounters;
+        core.Generation = core.Generation + 1;
+        bytes[InodeCore.Size..].Clear();
     }
 
     private static void Inherit(ref InodeCore core, in InodeCore parent)

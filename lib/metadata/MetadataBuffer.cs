@@ -14,13 +14,15 @@ namespace ImageFs.Metadata;
 /// </remarks>
 internal sealed class MetadataBuffer
 {
-    private byte[] _bytes;
+    private readonly byte[] _bytes;
 
-    internal MetadataBuffer(long offset, int length, BlockKind kind)
+    /// <param name="zeroed">False for a buffer that is about to be filled as a whole.</param>
+    internal MetadataBuffer(long offset, int length, BlockKind kind, bool zeroed = true)
     {
         Offset = offset;
+        Length = length;
         Kind = kind;
-        _bytes = new byte[length];
+        _bytes = zeroed ? new byte[length] : GC.AllocateUninitializedArray<byte>(length);
         Dirty = new ulong[(length / LogBufferItem.ChunkSize + 63) / 64];
     }
 
@@ -28,7 +30,7 @@ internal sealed class MetadataBuffer
     public long Offset { get; }
 
     /// <summary>Bytes.</summary>
-    public int Length => _bytes.Length;
+    public int Length { get; }
 
     /// <summary>What it holds; changes only when a freed block is reused.</summary>
     public BlockKind Kind { get; internal set; }
@@ -45,6 +47,16 @@ internal sealed class MetadataBuffer
 
     /// <summary>Position in the cache's clock; true if looked at since the hand passed.</summary>
     internal bool Referenced = true;
+
+    /// <summary>Somebody looks at it. Most of the time it is known, and nothing is written.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Refer()
+    {
+        if (!Referenced) Referenced = true;
+    }
+
+    /// <summary>True if whoever kept the buffer may go on with it.</summary>
+    internal bool IsStill(BlockKind kind) => IsCached && !IsStale && Kind == kind;
 
     /// <summary>False once the cache has dropped it: whoever kept it must ask again.</summary>
     internal volatile bool IsCached;
@@ -69,6 +81,9 @@ internal sealed class MetadataBuffer
 
     /// <summary>Freed: no longer metadata.</summary>
     internal bool IsStale;
+
+    /// <summary>A directory block that lies in several places: never changed, logged or written home.</summary>
+    internal bool IsInPieces;
 
     /// <summary>For inode clusters: what changed in each inode since the last checkpoint.</summary>
     internal InodeSlotChange[]? Slots;

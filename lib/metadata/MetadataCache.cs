@@ -3,6 +3,9 @@ using ImageFs.Format;
 
 namespace ImageFs.Metadata;
 
+/// <summary>A run of bytes of the device.</summary>
+internal readonly record struct DevicePiece(long Offset, int Length);
+
 /// <summary>
 /// The one gate between metadata and the device: a block is verified when it comes in and when it goes home. File data
 /// never passes here.
@@ -16,13 +19,16 @@ internal sealed class MetadataCache
     private int _hand;
     private long _bytes;
 
+    /// <summary>A sixteenth of the memory this process may have, 64 MiB to 1 GiB.</summary>
+    public static long DefaultLimit => Math.Clamp(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 16, 64L << 20, 1L << 30);
+
     /// <summary>A cache over a device.</summary>
-    /// <param name="limit">Bytes of clean buffers to keep; buffers the journal needs stay beyond it.</param>
-    public MetadataCache(BlockDevice device, Geometry geometry, long limit = 64L << 20)
+    /// <param name="limit">Bytes of clean buffers to keep; buffers the journal needs stay beyond it. 0 for the default.</param>
+    public MetadataCache(BlockDevice device, Geometry geometry, long limit = 0)
     {
         _device = device;
         Geometry = geometry;
-        Limit = limit;
+        Limit = limit > 0 ? limit : DefaultLimit;
     }
 
     /// <summary>Sizes and places.</summary>
@@ -39,30 +45,41 @@ internal sealed class MetadataCache
     /// <param name="length">Bytes on the device.</param>
     public MetadataBuffer Read(long offset, int length, BlockKind kind)
     {
+        ReadOnlySpan<DevicePiece> whole = [new(offset, length)];
+        return Read(whole, length, kind);
+    }
+
+    /// <summary>A block that lies in several pieces. It can be looked at only: whoever wants to change it moves it to one place first.</summary>
+    /// <inheritdoc cref="Read(long, int, BlockKind)"/>
+    public MetadataBuffer Read(ReadOnlySpan<DevicePiece> pieces, int length, BlockKind kind)
+    {
+        long offset = pieces[0].Offset;
         int size = Geometry.IsVersion4 ? Version4.MemoryLength(kind, Geometry, length) : length;
         lock (_lock)
         {
             if (_buffers.TryGetValue(offset, out MetadataBuffer? known))
             {
-                known.Referenced = true;
+                known.Refer();
                 if (known.IsStale) throw Bad(kind, offset, "the block was freed");
                 if (known.Length != size || !Fits(known.Kind, kind))
                     throw Bad(kind, offset, $"the block is in use as {known.Kind.Name()} of {known.Length} bytes, expected {length}");
                 return known;
             }
         }
-        MetadataBuffer buffer = new(offset, size, kind);
-        if (offset < 0 || offset > Geometry.DeviceBytes - length) throw Bad(kind, offset, $"outside the device of {Geometry.DeviceBytes} bytes");
+        MetadataBuffer buffer = new(offset, size, kind, zeroed: Geometry.IsVersion4);
+        if (pieces.Length > 1) buffer.IsInPieces = true;
+        foreach (DevicePiece piece in pieces)
+            if (piece.Offset < 0 || piece.Offset > Geometry.DeviceBytes - piece.Length) throw Bad(kind, offset, $"outside the device of {Geometry.DeviceBytes} bytes");
         Fault? problem;
         if (Geometry.IsVersion4)
         {
             byte[] disk = new byte[length];
-            _device.Read(offset, disk);
+            ReadDevice(pieces, disk);
             problem = Version4.Expand(kind, disk, buffer.Bytes, Geometry, offset);
         }
         else
         {
-            _device.Read(offset, buffer.Bytes);
+            ReadDevice(pieces, buffer.Bytes);
             problem = BlockVerifier.Verify(kind, buffer.Data, Geometry, offset, Head);
         }
         if (problem is Fault fault)
@@ -75,12 +92,21 @@ internal sealed class MetadataCache
         }
     }
 
+    private void ReadDevice(ReadOnlySpan<DevicePiece> pieces, Span<byte> into)
+    {
+        foreach (DevicePiece piece in pieces)
+        {
+            _device.Read(piece.Offset, into[..piece.Length]);
+            into = into[piece.Length..];
+        }
+    }
+
     /// <summary>As <see cref="Read(long, int, BlockKind)"/>, for who comes back to the same block again and again and keeps the buffer.</summary>
     public MetadataBuffer Read(ref MetadataBuffer? kept, long offset, int length, BlockKind kind)
     {
-        if (kept is { IsCached: true, IsStale: false } known && known.Kind == kind)
+        if (kept is MetadataBuffer known && known.IsStill(kind))
         {
-            known.Referenced = true;
+            known.Refer();
             return known;
         }
         return kept = Read(offset, length, kind);
@@ -147,6 +173,9 @@ internal sealed class MetadataCache
             if (_bytes > Limit) Evict();
     }
 
+    /// <summary>Called when buffers were dropped: whoever keeps many of them shall let go of them.</summary>
+    public Action? Evicted { get; set; }
+
     private void Evict()
     {
         long target = Limit - Limit / 10;
@@ -165,6 +194,7 @@ internal sealed class MetadataCache
             _clock.RemoveAt(_clock.Count - 1);
             if (known) Drop(buffer);
         }
+        Evicted?.Invoke();
     }
 
     /// <summary>Btree kinds differ by their magic, the others by what they are.</summary>

@@ -20,9 +20,7 @@ internal sealed class NameOperations(Volume volume)
 
     /// <summary>The directory behind an inode.</summary>
     /// <exception cref="XfsException">ENOTDIR.</exception>
-    public DirectoryStorage Open(Inode inode) =>
-        inode.IsDirectory ? new DirectoryStorage(volume.Groups, volume.Map, inode)
-            : throw new XfsException(Errno.ENOTDIR, $"inode {inode.Number} is no directory");
+    public DirectoryStorage Open(Inode inode) => volume.Directories.Open(inode);
 
     /// <summary>Makes an inode and names it.</summary>
     /// <param name="target">For symlinks: what it points to, 1..1023 bytes.</param>
@@ -92,14 +90,15 @@ internal sealed class NameOperations(Volume volume)
         if (inode.IsDirectory && !directory) throw new XfsException(Errno.EISDIR, $"'{Text(name)}' is a directory");
         if (!inode.IsDirectory && directory) throw new XfsException(Errno.ENOTDIR, $"'{Text(name)}' is no directory");
         if (directory) RequireEmpty(inode, name, Errno.ENOTEMPTY);
+        bool waits = false;
         volume.Run(tx =>
         {
             Timestamp now = volume.Clock();
             Directory.Remove(tx, names, name, out _);
-            Unname(tx, inode, parent, name, now);
+            waits = Unname(tx, inode, parent, name, now);
             Touch(tx, parent, now, directory ? -1 : 0);
         });
-        InactivateIfGone(inode);
+        if (waits) InactivateUnlessHeld(inode);
     }
 
     /// <summary>Gives an inode another name, in the same directory or another one.</summary>
@@ -140,6 +139,7 @@ internal sealed class NameOperations(Volume volume)
             return;
         }
         if (victim is not null && isDirectory) RequireEmpty(victim, newName, Errno.EEXIST);
+        bool waits = false;
         volume.Run(tx =>
         {
             Timestamp now = volume.Clock();
@@ -148,7 +148,7 @@ internal sealed class NameOperations(Volume volume)
             else
             {
                 Directory.Replace(tx, target, newName, number, type);
-                Unname(tx, victim, to, newName, now);
+                waits = Unname(tx, victim, to, newName, now);
             }
             ParentPointers.Move(tx, volume, moved, from, name, to, newName);
             if (mode == RenameMode.Whiteout)
@@ -172,7 +172,7 @@ internal sealed class NameOperations(Volume volume)
             else
                 Touch(tx, from, now, isDirectory && victim is not null ? -1 : 0);
         });
-        if (victim is not null) InactivateIfGone(victim);
+        if (waits) InactivateUnlessHeld(victim!);
     }
 
     /// <summary>Two names change places; neither inode loses a link.</summary>
@@ -256,17 +256,29 @@ internal sealed class NameOperations(Volume volume)
         SymlinkTarget.Write(tx, volume.Groups, volume.Map, inode, target);
     }
 
-    /// <summary>One name less; a directory loses its "." as well. Without names the inode goes onto an unlinked list.</summary>
-    private void Unname(Transaction tx, Inode inode, Inode parent, byte[] name, Timestamp now)
+    /// <summary>
+    /// One name less; a directory loses its "." as well. Without names the inode goes onto an unlinked list, or at once if
+    /// nobody has it open and it has no blocks.
+    /// </summary>
+    /// <returns>True if it is on an unlinked list now. Of one that went at once there may be nothing left to look at.</returns>
+    private bool Unname(Transaction tx, Inode inode, Inode parent, byte[] name, Timestamp now)
     {
         ParentPointers.Remove(tx, volume, inode, parent, name);
         ChangeLinks(tx, inode, inode.IsDirectory ? -2 : -1, now);
-        if (inode.Core.LinkCount == 0) volume.Unlinked.Add(tx, inode);
+        if (inode.Core.LinkCount != 0) return false;
+        if (inode.Core.BlockCount == 0 && !volume.IsHeld(inode.Number))
+        {
+            InodeFactory.Clear(tx, inode);
+            volume.InodeAllocator.Free(tx, inode.Number);
+            return false;
+        }
+        volume.Unlinked.Add(tx, inode);
+        return true;
     }
 
-    private void InactivateIfGone(Inode inode)
+    private void InactivateUnlessHeld(Inode inode)
     {
-        if (inode.Core.LinkCount == 0 && !volume.IsHeld(inode.Number)) volume.Inactivate(inode);
+        if (!volume.IsHeld(inode.Number)) volume.Inactivate(inode);
     }
 
     private static void ChangeLinks(Transaction tx, Inode inode, int change, Timestamp now)

@@ -50,8 +50,13 @@ public static class NameText
         return bytes.WrittenSpan.ToArray();
     }
 
+    /// <summary>As <see cref="ToBytes(ReadOnlySpan{char})"/>, without memory of its own wherever the name fits.</summary>
+    /// <param name="room">Where the name may be put.</param>
+    internal static ReadOnlySpan<byte> ToBytes(ReadOnlySpan<char> text, Span<byte> room) =>
+        Utf8.FromUtf16(text, room, out _, out int length, replaceInvalidSequences: false) == OperationStatus.Done ? room[..length] : ToBytes(text);
+
     /// <summary>Appends the bytes of a text.</summary>
-    /// <exception cref="XfsException">As <see cref="ToBytes"/>.</exception>
+    /// <exception cref="XfsException">As <see cref="ToBytes(ReadOnlySpan{char})"/>.</exception>
     public static void Write(ReadOnlySpan<char> text, IBufferWriter<byte> output)
     {
         while (!text.IsEmpty)

@@ -88,6 +88,7 @@ internal sealed class Transaction : IDisposable
     {
         if (buffer.Entry is null)
         {
+            Invariant.Holds(!buffer.IsInPieces, "a block in pieces is brought together before it is changed");
             byte[] before = ArrayPool<byte>.Shared.Rent(buffer.Length);
             buffer.Data.CopyTo(before);
             Enter(new TransactionEntry(buffer) { Before = before });
