@@ -14,6 +14,8 @@ internal sealed class AllocationGroup
     private BtreeCursor<CntbtKind, FreeSpaceRecord, FreeSpaceRecord>? _bySize;
     private BtreeCursor<RmapbtKind, RmapRecord, RmapKey>? _owners;
     private BtreeCursor<RefcountbtKind, RefcountRecord, BigEndian32>? _counts;
+    private BtreeCursor<InobtKind, InodeChunkRecord, BigEndian32>? _chunks;
+    private BtreeCursor<FinobtKind, InodeChunkRecord, BigEndian32>? _freeChunks;
 
     public AllocationGroup(AllocationGroups groups, AgNumber number)
     {
@@ -66,6 +68,11 @@ internal sealed class AllocationGroup
         BtreeCursor<RmapbtKind, RmapRecord, RmapKey>.Keep(ref _owners, Rmapbt, tx);
     public BtreeCursor<RefcountbtKind, RefcountRecord, BigEndian32> Counts(Transaction tx) =>
         BtreeCursor<RefcountbtKind, RefcountRecord, BigEndian32>.Keep(ref _counts, Refcountbt, tx);
+
+    public BtreeCursor<InobtKind, InodeChunkRecord, BigEndian32> Chunks(Transaction tx) =>
+        BtreeCursor<InobtKind, InodeChunkRecord, BigEndian32>.Keep(ref _chunks, Inobt, tx);
+    public BtreeCursor<FinobtKind, InodeChunkRecord, BigEndian32> FreeChunks(Transaction tx) =>
+        BtreeCursor<FinobtKind, InodeChunkRecord, BigEndian32>.Keep(ref _freeChunks, Finobt, tx);
 
     public ref readonly Agf Agf => ref Format.Agf.At(AgfBuffer.Data);
     public ref readonly Agi Agi => ref Format.Agi.At(AgiBuffer.Data);

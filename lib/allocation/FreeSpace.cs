@@ -43,7 +43,9 @@ internal sealed class FreeSpace(AllocationGroup group)
     }
 
     /// <summary>Takes exactly <paramref name="length"/> blocks whose first is a multiple of <paramref name="alignment"/>.</summary>
-    public bool TryAllocateAligned(Transaction tx, AgBlock goal, uint length, uint alignment, bool metadata, out AgBlock start)
+    /// <param name="first">The least block it may begin at.</param>
+    /// <param name="last">The greatest.</param>
+    public bool TryAllocateAligned(Transaction tx, AgBlock goal, uint length, uint alignment, AgBlock first, AgBlock last, bool metadata, out AgBlock start)
     {
         start = default;
         if (group.Available(metadata) < length || group.Agf.Longest < length) return false;
@@ -58,8 +60,8 @@ internal sealed class FreeSpace(AllocationGroup group)
             FreeSpaceRecord free = cursor.Current;
             uint at = free.Start, count = free.Count;
             if (!Busy.Trim(tx, group.Number, ref at, ref count)) group.Groups.MissedBusy = true;
-            ulong aligned = ((ulong)at + alignment - 1) / alignment * alignment;
-            if (aligned + length > (ulong)at + count) continue;
+            ulong aligned = ((ulong)Math.Max(at, first.Value) + alignment - 1) / alignment * alignment;
+            if (aligned > last.Value || aligned + length > (ulong)at + count) continue;
             seen++;
             uint distance = (uint)Math.Abs((long)aligned - goal.Value);
             if (distance >= bestDistance) continue;

@@ -13,7 +13,7 @@ using FinobtCursor = BtreeCursor<FinobtKind, InodeChunkRecord, BigEndian32>;
 /// Always true: the inobt has every chunk; the finobt exactly those with a free inode; agi_count and agi_freecount are
 /// their sums. Holes of sparse chunks have their free bits set and do not count.
 /// </remarks>
-internal sealed class InodeAllocator(AllocationGroups groups)
+internal sealed partial class InodeAllocator(AllocationGroups groups)
 {
     private uint _rotor;
 
@@ -94,7 +94,7 @@ internal sealed class InodeAllocator(AllocationGroups groups)
         chunk = default;
         if (Geometry.HasFinobt)
         {
-            FinobtCursor cursor = new(group.Finobt, tx);
+            FinobtCursor cursor = group.FreeChunks(tx);
             bool left = cursor.Seek(near.Value, SeekMode.LessOrEqual);
             if (left) chunk = cursor.Current;
             if (left && near.Value - chunk.Start < InodeChunkRecord.InodesPerChunk) return Checked(group, chunk);
@@ -103,7 +103,7 @@ internal sealed class InodeAllocator(AllocationGroups groups)
             if (!left || right.Start - near.Value < near.Value - chunk.Start) chunk = right;
             return Checked(group, chunk);
         }
-        InobtCursor all = new(group.Inobt, tx);
+        InobtCursor all = group.Chunks(tx);
         for (bool more = all.Seek(near.Value, SeekMode.LessOrEqual) || all.First(); more; more = all.Next())
             if (FreeCount(chunk = all.Current) > 0) return Checked(group, chunk);
         for (bool more = all.First(); more; more = all.Next())
@@ -123,11 +123,11 @@ internal sealed class InodeAllocator(AllocationGroups groups)
     /// <summary>Writes a changed chunk to both trees.</summary>
     private void Store(Transaction tx, AllocationGroup group, in InodeChunkRecord chunk)
     {
-        InobtCursor all = new(group.Inobt, tx);
+        InobtCursor all = group.Chunks(tx);
         if (!all.Seek(chunk.Start, SeekMode.Equal)) throw group.Corrupt("inobt", $"no record for chunk {chunk.Start}, which the finobt has");
         all.Update(chunk);
         if (!Geometry.HasFinobt) return;
-        FinobtCursor free = new(group.Finobt, tx);
+        FinobtCursor free = group.FreeChunks(tx);
         bool has = free.Seek(chunk.Start, SeekMode.Equal);
         if (FreeCount(chunk) == 0)
         {
@@ -137,94 +137,12 @@ internal sealed class InodeAllocator(AllocationGroups groups)
         else free.Insert(chunk);
     }
 
-    private bool TryCreateChunk(Transaction tx, AllocationGroup group, InodeNumber parent)
-    {
-        Geometry g = Geometry;
-        uint perBlock = (uint)g.InodesPerBlock, count = Math.Max(InodeChunkRecord.InodesPerChunk, perBlock), blocks = count / perBlock;
-        if (AtInodeLimit(count)) return false;
-        AgBlock goal = g.AgOf(parent) == group.Number ? g.BlockOf(g.InodeInAg(parent))
-            : group.Agi.NewInode == uint.MaxValue ? g.AgflBlock + 1 : g.BlockOf(new AgInode(group.Agi.NewInode));
-        uint alignment = Math.Max(1, Math.Max(g.InodeAlignment, g.InodeClusterBlocks));
-        if (!group.FreeSpace.TryAllocateAligned(tx, goal, blocks, alignment, metadata: false, out AgBlock start)) return false;
-        AgInode first = g.FirstInode(start);
-        if (!g.IsValid(group.Number, first) || !g.IsValid(group.Number, new AgInode(first.Value + count - 1)))
-        {
-            // The unaligned end of a short last group: give the blocks back and call the group full.
-            group.FreeSpace.Free(tx, start, blocks);
-            return false;
-        }
-        FreeList.Fill(tx, group);
-        group.FreeSpace.AddRmap(tx, start, blocks, RmapOwner.Inodes);
-        tx.CreateInodes(new InodeCreation(group.Number, start, blocks, count, (uint)Random.Shared.NextInt64(uint.MaxValue)));
-        for (uint at = 0; at < count; at += InodeChunkRecord.InodesPerChunk)
-        {
-            InodeChunkRecord chunk = new() { Start = first.Value + at, Free = ulong.MaxValue };
-            if (g.HasSparseInodes) chunk.Count = InodeChunkRecord.InodesPerChunk;
-            SetFreeCount(ref chunk, InodeChunkRecord.InodesPerChunk);
-            new InobtCursor(group.Inobt, tx).Insert(chunk);
-            if (g.HasFinobt) new FinobtCursor(group.Finobt, tx).Insert(chunk);
-        }
-        ref Agi agi = ref group.ModifyAgi(tx);
-        agi.Count = agi.Count + count;
-        agi.FreeCount = agi.FreeCount + count;
-        agi.NewInode = first.Value;
-        return true;
-    }
-
-    /// <summary>sb_imax_pct: the share of the device that inodes may take; 0 for no limit.</summary>
-    private bool AtInodeLimit(uint more)
-    {
-        if (Geometry.Superblock.InodeMaxPercent == 0) return false;
-        ulong have = 0;
-        for (uint ag = 0; ag < Geometry.AgCount; ag++) have += groups[new AgNumber(ag)].Agi.Count;
-        return have + more > Geometry.MaxInodes;
-    }
-
-    private void RemoveChunk(Transaction tx, AllocationGroup group, in InodeChunkRecord chunk)
-    {
-        InobtCursor all = new(group.Inobt, tx);
-        if (!all.Seek(chunk.Start, SeekMode.Equal)) throw group.Corrupt("inobt", $"no record for chunk {chunk.Start}");
-        all.Delete();
-        if (Geometry.HasFinobt)
-        {
-            FinobtCursor free = new(group.Finobt, tx);
-            if (free.Seek(chunk.Start, SeekMode.Equal)) free.Delete();
-        }
-        ref Agi agi = ref group.ModifyAgi(tx);
-        uint count = (uint)Count(chunk);
-        agi.Count = agi.Count - count;
-        agi.FreeCount = agi.FreeCount - count;
-        // The kernel's hint to the newest chunk must not point into free space.
-        if (agi.NewInode == chunk.Start) agi.NewInode = uint.MaxValue;
-
-        ulong holes = Holes(chunk);
-        AgBlock start = Geometry.BlockOf(new AgInode(chunk.Start));
-        uint perCluster = (uint)Geometry.InodesPerCluster;
-        for (uint at = 0; at < InodeChunkRecord.InodesPerChunk; at += perCluster)
-            if ((holes >> (int)at & 1) == 0)
-                tx.Invalidate(Geometry.ByteOffset(group.Number, start + at / (uint)Geometry.InodesPerBlock), Geometry.InodeClusterBytes);
-        // Each run of present blocks goes back to free space.
-        uint blocks = InodeChunkRecord.InodesPerChunk / (uint)Geometry.InodesPerBlock, run = 0;
-        for (uint block = 0; block <= blocks; block++)
-        {
-            bool present = block < blocks && (holes >> (int)(block * (uint)Geometry.InodesPerBlock) & 1) == 0;
-            if (present) { run++; continue; }
-            if (run > 0)
-            {
-                FreeList.Fill(tx, group);
-                group.FreeSpace.RemoveRmap(tx, start + (block - run), run, RmapOwner.Inodes);
-                group.FreeSpace.Free(tx, start + (block - run), run);
-            }
-            run = 0;
-        }
-    }
-
     private ulong Holes(in InodeChunkRecord chunk)
     {
         if (!Geometry.HasSparseInodes || chunk.HoleMask == 0) return 0;
         ulong holes = 0;
         for (int bit = 0; bit < 16; bit++)
-            if ((chunk.HoleMask >> bit & 1) != 0) holes |= 0xFUL << (bit * 4);
+            if ((chunk.HoleMask >> bit & 1) != 0) holes |= 0xFUL << (bit * InodesPerHoleBit);
         return holes;
     }
 
