@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Unicode;
 using ImageFs.Format;
 using Microsoft.Win32.SafeHandles;
 
@@ -20,10 +21,9 @@ internal readonly record struct HostFile(
 
 /// <summary>
 /// Files of the host with all they have on Linux: hard links, holes, owners, nanoseconds, extended attributes, device
-/// nodes. Other systems get
-/// what .NET knows.
+/// nodes, names of any bytes (in the form of <see cref="NameText"/>). Other systems get what .NET knows.
 /// </summary>
-internal static class HostCalls
+internal static partial class HostCalls
 {
     private const int CurrentFolder = -100, DoNotFollow = 0x100;
     private const int SeekData = 3, SeekHole = 4, NoMoreData = 6;
@@ -32,11 +32,11 @@ internal static class HostCalls
     /// <exception cref="FileNotFoundException">It is not there.</exception>
     public static HostFile Stat(string path) => OperatingSystem.IsLinux() ? StatOnLinux(path) : StatAnywhere(path);
 
-    private static HostFile StatOnLinux(string path)
+    private static HostFile StatOnLinux(string path, int flags = DoNotFollow)
     {
         const uint basic = 0x7FF;
         byte[] s = new byte[256];
-        if (statx(CurrentFolder, Bytes(path), DoNotFollow, basic, s) != 0) throw Failure(path);
+        if (statx(CurrentFolder, Bytes(path), flags, basic, s) != 0) throw Failure(path);
         return new HostFile(
             Get<ushort>(28), Get<uint>(16), Get<uint>(20), Get<uint>(24),
             ((ulong)Get<uint>(136) << 32 | Get<uint>(140), Get<ulong>(32)), Get<long>(40), Get<long>(48) * 512,
@@ -146,15 +146,19 @@ internal static class HostCalls
         return all;
     }
 
-    private static byte[] Bytes(string path) => Encoding.UTF8.GetBytes(path + '\0');
+    private static byte[] Bytes(string path) => [.. NameText.ToBytes(path), 0];
 
     private static IOException Failure(string path)
     {
         int error = Marshal.GetLastPInvokeError();
-        const int notFound = 2, noFolder = 20;
-        return error is notFound or noFolder
-            ? new FileNotFoundException($"'{path}' does not exist")
-            : new IOException($"'{path}': {Marshal.GetPInvokeErrorMessage(error)}");
+        const int notFound = 2, noFolder = 20, invalid = 22, illegalBytes = 84;
+        string what = $"'{path}': {Marshal.GetPInvokeErrorMessage(error)}";
+        return error switch
+        {
+            notFound or noFolder => new FileNotFoundException($"'{path}' does not exist"),
+            invalid or illegalBytes when !Utf8.IsValid(NameText.ToBytes(Path.GetFileName(path.AsSpan()))) => new HostNameException(what),
+            _ => new IOException(what),
+        };
     }
 
 #pragma warning disable SYSLIB1054 // LibraryImport generates unsafe code, which this project does not allow.

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Unicode;
 using ImageFs.Cli.Verbs;
 using ImageFs.Format;
+using Microsoft.Win32.SafeHandles;
 
 namespace ImageFs.Cli.Host;
 
@@ -35,21 +36,29 @@ internal sealed class TreeExport(FileSystem image)
                 Finish(at.Host, at.Entry);
                 continue;
             }
-            if (!at.Entry.IsDirectory)
+            try
             {
-                if (CopyLeaf(at.Path, at.Host, at.Entry)) Finish(at.Host, at.Entry);
+                if (!at.Entry.IsDirectory)
+                {
+                    if (CopyLeaf(at.Path, at.Host, at.Entry)) Finish(at.Host, at.Entry);
+                    continue;
+                }
+                if (!_directories.Add(at.Entry.Inode))
+                    throw new CorruptionException("directory", at.Path, $"inode {at.Entry.Inode} has another place in the tree already");
+                EnterDirectory(at.Host, mayBeLink: at.Path == path);
+            }
+            catch (HostNameException why)
+            {
+                Skipped?.Invoke($"'{at.Path}' has a name that is no UTF-8, which the file system of the host does not take ({why.Message}): left out");
                 continue;
             }
-            if (!_directories.Add(at.Entry.Inode))
-                throw new CorruptionException("directory", at.Path, $"inode {at.Entry.Inode} has another place in the tree already");
-            EnterDirectory(at.Host, mayBeLink: at.Path == path);
             rest.Push(at with { Leaving = true });
             foreach (DirectoryItem item in image.List(at.Path))
             {
                 RequireHarmless(item.Name, at.Path);
-                if (!Utf8.IsValid(item.NameBytes))
+                if (!HostCalls.HasNamesOfAnyBytes && !Utf8.IsValid(item.NameBytes))
                 {
-                    Skipped?.Invoke($"'{at.Path}' holds the name '{Encoding.UTF8.GetString(item.NameBytes)}', which is no UTF-8: left out");
+                    Skipped?.Invoke($"'{at.Path}' holds the name '{Encoding.UTF8.GetString(item.NameBytes)}', which is no UTF-8 and cannot be a name on this system: left out");
                     continue;
                 }
                 string child = ImagePath.Join(at.Path, item.Name);
@@ -78,10 +87,9 @@ internal sealed class TreeExport(FileSystem image)
 
     private static void EnterDirectory(string host, bool mayBeLink)
     {
-        DirectoryInfo folder = new(host);
-        if (folder.LinkTarget is not null && !mayBeLink) throw new IOException($"'{host}' is a symlink: nothing is written through it");
-        if (folder.Exists) return;
-        folder.Create();
+        ushort? there = HostCalls.TypeOf(host);
+        if (there == FileMode16.Symlink && !mayBeLink) throw new IOException($"'{host}' is a symlink: nothing is written through it");
+        if (!HostCalls.IsFolder(host)) HostCalls.CreateFolder(host);
     }
 
     /// <returns>False if there is nothing left to set attributes on.</returns>
@@ -99,7 +107,7 @@ internal sealed class TreeExport(FileSystem image)
                 CopyContents(path, host, entry);
                 break;
             case FileMode16.Symlink:
-                File.CreateSymbolicLink(host, image.ReadLink(path));
+                HostCalls.CreateSymbolicLink(host, image.ReadLink(path));
                 break;
             default:
                 if (HostCalls.TryMakeNode(host, entry.Mode, entry.DeviceMajor, entry.DeviceMinor)) break;
@@ -112,19 +120,16 @@ internal sealed class TreeExport(FileSystem image)
 
     private static void RemoveOld(string host)
     {
-        FileInfo old = new(host);
-        if (old.LinkTarget is not null || old.Exists) old.Delete();
-        else if (Directory.Exists(host)) throw new IOException($"'{host}' is a directory");
+        ushort? old = HostCalls.TypeOf(host);
+        if (old == FileMode16.Directory) throw new IOException($"'{host}' is a directory");
+        if (old is not null) HostCalls.Delete(host);
     }
 
     private void CopyContents(string path, string host, Entry entry)
     {
-        // Made new, so never through a link that appeared meanwhile. Others may look once the mode is set.
-        FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write, BufferSize = 0 };
-        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        using FileStream to = new(host, options);
+        using SafeFileHandle to = HostCalls.CreateToWrite(host);
         using XfsFile from = image.OpenFile(path);
-        to.SetLength(entry.Length);
+        RandomAccess.SetLength(to, entry.Length);
         foreach (FileExtent extent in from.GetExtents())
         {
             if (extent.Unwritten) continue;
@@ -133,7 +138,7 @@ internal sealed class TreeExport(FileSystem image)
             {
                 int read = from.Read(at, _buffer.AsSpan(0, (int)Math.Min(_buffer.Length, end - at)));
                 if (read == 0) break;
-                RandomAccess.Write(to.SafeFileHandle, _buffer.AsSpan(0, read), at);
+                RandomAccess.Write(to, _buffer.AsSpan(0, read), at);
                 at += read;
             }
         }

@@ -44,13 +44,14 @@ internal sealed class TreeImport(FileSystem image)
                 EnterDirectory(at.Path);
                 Directories++;
                 rest.Push(at with { Leaving = true });
-                string[] names = [.. Directory.EnumerateFileSystemEntries(at.Host)];
+                string[] names = [.. HostCalls.List(at.Host)];
                 Array.Sort(names, StringComparer.Ordinal);
-                foreach (string child in names.Reverse())
+                foreach (string name in names.Reverse())
                 {
+                    string child = Path.Combine(at.Host, name);
                     if (!(Wanted?.Invoke(child) ?? true)) continue;
-                    if (IsNoText(child)) Skipped?.Invoke($"'{child}' has a name that is no UTF-8: left out");
-                    else rest.Push((child, ImagePath.Join(at.Path, Path.GetFileName(child)), HostCalls.Stat(child), false));
+                    if (IsNoText(child)) Skipped?.Invoke($"'{child}' has a name that is no text, which this program cannot read on this system: left out");
+                    else rest.Push((child, ImagePath.Join(at.Path, name), HostCalls.Stat(child), false));
                 }
                 continue;
             }
@@ -81,7 +82,7 @@ internal sealed class TreeImport(FileSystem image)
     /// <summary>The runtime shows U+FFFD for what is no text, and then nothing is found under that name.</summary>
     private static bool IsNoText(string host)
     {
-        if (!Path.GetFileName(host).Contains('\uFFFD')) return false;
+        if (HostCalls.HasNamesOfAnyBytes || !Path.GetFileName(host).Contains('\uFFFD')) return false;
         try
         {
             _ = HostCalls.Stat(host);
@@ -146,7 +147,7 @@ internal sealed class TreeImport(FileSystem image)
                 break;
             case FileMode16.Symlink:
                 Replace(path);
-                image.CreateSymbolicLink(path, new FileInfo(host).LinkTarget ?? throw new IOException($"'{host}': the link cannot be read"));
+                image.CreateSymbolicLink(path, HostCalls.ReadLink(host));
                 break;
             default:
                 Replace(path);
@@ -159,7 +160,7 @@ internal sealed class TreeImport(FileSystem image)
 
     private void CopyContents(string host, string path, HostFile about)
     {
-        using SafeFileHandle from = File.OpenHandle(host, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
+        using SafeFileHandle from = HostCalls.OpenToRead(host);
         using XfsFile to = Create(path, (ushort)(about.Mode & FileMode16.PermissionMask));
         byte[] buffer = Buffer(about.Length);
         foreach ((long start, long end) in HostCalls.DataOf(from, about))

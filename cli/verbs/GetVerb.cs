@@ -29,7 +29,7 @@ internal static class GetVerb
                 foreach (string path in paths[..^1]) CatVerb.Write(fs, path, io.Output);
                 return 0;
             }
-            bool into = Directory.Exists(destination);
+            bool into = HostCalls.IsFolder(destination);
             if (!into && paths.Length > 2) throw new DirectoryNotFoundException($"'{destination}' is no folder, and several things are to go there");
             int skipped = 0;
             TreeExport export = new(fs)
