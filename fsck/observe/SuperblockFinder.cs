@@ -45,9 +45,13 @@ internal static class SuperblockFinder
         bool checksum = plain && size <= first.Length && Crc32c.IsValid(first.AsSpan(0, size), Superblock.CrcOffset);
         if (hasMagic && layout is null && (checksum || !plain))
         {
-            // A superblock that is sound in itself says what it is; if that is not for us, no copy will change it.
+            // A superblock that is sound in itself says what it is; if that is not for us, only others that say otherwise change it.
             SuperblockVerifier.Verdict verdict = SuperblockVerifier.Judge(Superblock.At(first));
-            if (verdict.Level == Support.Refused && Superblock.At(first).InProgress == 0) return verdict.Reason;
+            if (verdict.Level == Support.Refused && Superblock.At(first).InProgress == 0)
+            {
+                if (!IsContradicted(device, first, cancellation)) return verdict.Reason;
+                layout = new Fault("features", $"{verdict.Reason}, which nothing else says");
+            }
             if (verdict.Level != Support.Refused)
             {
                 sector = first.AsSpan(0, size).ToArray();
@@ -98,6 +102,21 @@ internal static class SuperblockFinder
         foreach (SuperblockField field in SuperblockFields.Shared)
             if (!left.Slice(field.Offset, field.Size).SequenceEqual(right.Slice(field.Offset, field.Size))) return false;
         return true;
+    }
+
+    /// <summary>
+    /// True if a superblock says what no file system of version 5 can be, and the next copy, or all the rest where there is none,
+    /// speaks of one that can be checked. What is only not known here may be a feature that came later.
+    /// </summary>
+    private static bool IsContradicted(BlockDevice device, byte[] first, CancellationToken cancellation)
+    {
+        ref readonly Superblock sb = ref Superblock.At((ReadOnlySpan<byte>)first);
+        Features2 features = (Features2)sb.Features2.Value;
+        bool possible = (sb.VersionBits & FeatureTable.RequiredVersionBits) == FeatureTable.RequiredVersionBits
+            && (features & (FeatureTable.RequiredFeatures2 | Features2.OldParent)) == FeatureTable.RequiredFeatures2;
+        if (possible) return false;
+        return sb.AgCount > 1 ? TryCopy(device, (long)sb.AgBlocks << sb.BlockLog, new byte[MaxSector], out _, out _)
+            : SuperblockDerivation.TryDerive(device, first, cancellation) is not null;
     }
 
     private static void ReportPrimary(FindingList findings, byte[] first, Fault? layout, bool checksum, int size)
