@@ -29,7 +29,7 @@ internal sealed class RepairSweep(Func<DamagedImage, string, Random, SweepSample
 
     private const int MostFailures = 10;
     // Columns of the table; those of xfs_repair follow ours.
-    private const int Images = 0, Clean = 1, Changed = 2, Others = 5;
+    private const int Images = 0, Clean = 1, Changed = 2, Others = 5, Columns = 10;
     private readonly SortedDictionary<string, int[]> _table = new(StringComparer.Ordinal);
     private readonly List<string> _failures = [];
     private int _silent, _judged, _refused, _worked, _groups;
@@ -45,29 +45,43 @@ internal sealed class RepairSweep(Func<DamagedImage, string, Random, SweepSample
         Console.WriteLine(TestSettings.Replay(test, TestSettings.Seed));
         // The judges cost far more than the repair: in a long run they look at every image, else at some.
         int rounds = atLeast * TestSettings.Sweep, every = TestSettings.Sweep > 1 ? 1 : 8;
-        for (int round = 0; round < rounds && _failures.Count < MostFailures; round++)
+        // A long run has the machine to itself.
+        ParallelOptions how = new() { MaxDegreeOfParallelism = TestSettings.Sweep > 1 ? Math.Min(4, Environment.ProcessorCount) : 1 };
+        Parallel.For(0, rounds, how, (round, state) =>
         {
-            Random random = new(unchecked(TestSettings.Seed * 100003 + round));
-            string name = s_images[random.Next(s_images.Length)];
-            SweepSample sample = SweepSample.Get(name, OnChanged);
-            DamagedImage image = new(sample.Device.Clone());
-            Harm harm = damage(image, name, random, sample);
-            string about = $"round {round}: {harm.About}";
-            try
+            string? failure = RunRound(round, judge: round % every == 0);
+            if (failure is null) return;
+            lock (_failures)
             {
-                Task examination = Task.Run(() => Examine(sample, harm.Instead ?? image.Device, image.Geometry, harm, judge: round % every == 0));
-                Assert.IsTrue(examination.Wait(TimeSpan.FromSeconds(60)), "no end after a minute");
+                _failures.Add(failure);
+                if (_failures.Count >= MostFailures) state.Stop();
             }
-            catch (Exception caught)
-            {
-                Exception e = caught is AggregateException { InnerException: { } inner } ? inner : caught;
-                _failures.Add($"{about}{Environment.NewLine}{(e is AssertFailedException ? e.Message : e)}");
-            }
-        }
+        });
         Console.WriteLine($"{rounds} damages: {_silent} silent, {_refused} refused; xfs_repair -n judged {_judged}, the kernel worked on {_worked} in {_groups} groups");
         Console.WriteLine("| damaged | images | clean | changed | moved | attributes | xfs_repair: images | clean | changed | moved | attributes |");
         foreach ((string kind, int[] row) in _table) Console.WriteLine($"| {kind} | {string.Join(" | ", row)} |");
         Assert.IsEmpty(_failures, string.Join(Environment.NewLine + Environment.NewLine, _failures));
+    }
+
+    /// <returns>Null, or what went wrong.</returns>
+    private string? RunRound(int round, bool judge)
+    {
+        Random random = new(unchecked(TestSettings.Seed * 100003 + round));
+        string name = s_images[random.Next(s_images.Length)];
+        SweepSample sample = SweepSample.Get(name, OnChanged);
+        DamagedImage image = new(sample.Device.Clone());
+        Harm harm = damage(image, name, random, sample);
+        string about = $"round {round}: {harm.About}{Environment.NewLine}";
+        try
+        {
+            Task examination = Task.Factory.StartNew(() => Examine(sample, harm.Instead ?? image.Device, image.Geometry, harm, judge),
+                CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            return examination.Wait(TimeSpan.FromMinutes(2)) ? null : about + "no end after two minutes";
+        }
+        catch (AggregateException e)
+        {
+            return about + (e.InnerException is AssertFailedException failed ? failed.Message : e.InnerException);
+        }
     }
 
     private void Examine(SweepSample sample, MemoryDevice device, Geometry geometry, Harm harm, bool judge)
@@ -78,12 +92,12 @@ internal sealed class RepairSweep(Func<DamagedImage, string, Random, SweepSample
         Assert.IsLessThan(30.0, clock.Elapsed.TotalSeconds);
         if (report.Exit == FsckExit.Clean)
         {
-            _silent++;
+            Interlocked.Increment(ref _silent);
             return;
         }
         if (MayRefuse && report.Exit is FsckExit.ErrorsLeft or FsckExit.OperationalError)
         {
-            _refused++;
+            Interlocked.Increment(ref _refused);
             if (Judge.Find("xfs_repair") is not null) Assert.IsFalse(OtherRepairSucceeds(damaged), $"refused, but xfs_repair can do it: {report.Text()}");
             return;
         }
@@ -102,12 +116,12 @@ internal sealed class RepairSweep(Func<DamagedImage, string, Random, SweepSample
         using TempImage file = TempImage.NotYetThere();
         device.Save(file.Path);
         XfsRepair.CheckClean(file.Path);
-        _judged++;
+        Interlocked.Increment(ref _judged);
         if (!Judge.HasKernel) return;
-        _groups += KernelWorkout.Run(file.Path, geometry, after);
+        Interlocked.Add(ref _groups, KernelWorkout.Run(file.Path, geometry, after));
         XfsRepair.CheckClean(file.Path);
         OurFsck.AssertClean(file.Path);
-        _worked++;
+        Interlocked.Increment(ref _worked);
     }
 
     private static bool OtherRepairSucceeds(MemoryDevice damaged)
@@ -123,10 +137,10 @@ internal sealed class RepairSweep(Func<DamagedImage, string, Random, SweepSample
     /// <summary>Counts what a repair left, and insists that whoever was not hit lost nothing.</summary>
     private void Compare(SweepSample sample, TreeListing after, Harm harm)
     {
-        int[] row = Row(harm.Kind);
-        row[Images]++;
-        row[Clean]++;
+        int[] row = new int[Columns];
+        row[Images] = row[Clean] = 1;
         List<string> lost = Count(sample, after, row.AsSpan(Changed));
+        AddRow(harm.Kind, row);
         string[] innocent = [.. lost.Where(path => !sample.IsHit(sample.InodeOf[path], harm.Ranges))];
         Assert.IsEmpty(innocent, $"lost, though nothing of theirs was hit: {string.Join(", ", innocent.Take(10))}");
     }
@@ -140,9 +154,9 @@ internal sealed class RepairSweep(Func<DamagedImage, string, Random, SweepSample
         ShellResult repair = Shell.Run(Judge.RequireRepair(), ["-f", "-o", "force_geometry", file.Path], XfsRepair.Timeout);
         // 2: it asks for the log to be given up.
         if (repair.ExitCode == 2) Shell.Run(Judge.RequireRepair(), ["-L", "-f", "-o", "force_geometry", file.Path], XfsRepair.Timeout);
-        int[] row = Row(harm.Kind);
-        row[Others]++;
-        if (XfsRepair.Check(file.Path).ExitCode == 0) row[Others + Clean]++;
+        int[] row = new int[Columns];
+        row[Others] = 1;
+        if (XfsRepair.Check(file.Path).ExitCode == 0) row[Others + Clean] = 1;
         TreeListing after;
         try
         {
@@ -153,9 +167,17 @@ internal sealed class RepairSweep(Func<DamagedImage, string, Random, SweepSample
             after = new TreeListing([]);
         }
         Count(sample, after, row.AsSpan(Others + Changed));
+        AddRow(harm.Kind, row);
     }
 
-    private int[] Row(string kind) => _table.TryGetValue(kind, out int[]? row) ? row : _table[kind] = new int[2 * Others];
+    private void AddRow(string kind, int[] row)
+    {
+        lock (_table)
+        {
+            if (!_table.TryGetValue(kind, out int[]? sum)) _table[kind] = sum = new int[Columns];
+            for (int i = 0; i < Columns; i++) sum[i] += row[i];
+        }
+    }
 
     /// <param name="row">Files whose content is nowhere, names that are not where they were, files that lack attributes.</param>
     /// <returns>A path of each file that is lost.</returns>
