@@ -119,6 +119,7 @@ public static class Version4
         }
         header.Magic = DirectoryMagic.AttrLeaf;
         disk[InfoSize..LeafHeader].CopyTo(memory[CountAt..]);
+        if (disk.Length > ushort.MaxValue) return MoveEntries(disk, memory);
         disk[LeafHeader..].CopyTo(memory[AttributeLeafHeader.Size..]);
         return MoveNames(memory);
     }
@@ -129,12 +130,28 @@ public static class Version4
         ref AttributeLeafHeader leaf = ref AttributeLeafHeader.At(memory);
         int entries = leaf.Count, room = (memory.Length - AttributeLeafHeader.Size) / AttributeLeafEntry.Size;
         if (entries > room) return new Fault("count", $"found {entries}, at most {room} possible");
-        if (memory.Length > ushort.MaxValue) return new Fault("version", "an attribute block of 64 KiB of version 4 is not read");
         leaf.FirstUsed = (ushort)Math.Min(ushort.MaxValue, leaf.FirstUsed + HeaderGrowth);
         foreach (ref AttributeLeafHeader.FreeRegion region in MemoryMarshal.CreateSpan(ref leaf.Free0, 3))
             if (region.Length != 0) region.Base = (ushort)Math.Min(ushort.MaxValue, region.Base + HeaderGrowth);
         foreach (ref AttributeLeafEntry entry in MemoryMarshal.Cast<byte, AttributeLeafEntry>(memory[AttributeLeafHeader.Size..])[..entries])
             entry.NameIndex = (ushort)Math.Min(ushort.MaxValue, entry.NameIndex + HeaderGrowth);
+        return null;
+    }
+
+    /// <summary>
+    /// In a block of 64 KiB nothing can lie farther behind than 16 bits can say: names stay where they are, and the entries come
+    /// nearer. That there is room for it is true of all but the fullest leaf.
+    /// </summary>
+    private static Fault? MoveEntries(ReadOnlySpan<byte> disk, Span<byte> memory)
+    {
+        ref AttributeLeafHeader leaf = ref AttributeLeafHeader.At(memory);
+        int names = leaf.FirstUsed == 0 ? disk.Length : leaf.FirstUsed, table = leaf.Count * AttributeLeafEntry.Size;
+        if (table > names - LeafHeader) return new Fault("firstused", $"{names} with {leaf.Count} entries");
+        if (table > names - AttributeLeafHeader.Size) return new Fault("version", $"an attribute block of 64 KiB of version 4 with {names - LeafHeader - table} bytes between entries and names is not read");
+        disk.Slice(LeafHeader, table).CopyTo(memory[AttributeLeafHeader.Size..]);
+        disk[names..].CopyTo(memory[names..]);
+        // Nobody adds to what is only read.
+        leaf.Free0 = leaf.Free1 = leaf.Free2 = default;
         return null;
     }
 

@@ -28,6 +28,22 @@ public sealed class Version4Tests
         CollectionAssert.AreEqual(before, File.ReadAllBytes(image.Path), "reading wrote to it");
     }
 
+    [TestMethod]
+    public void AttributesInLeavesOf64KiBAreReadWhereverTheyLie()
+    {
+        Judge.RequireDb();
+        using TempImage image = TempImage.MadeByMkfs(320 << 20, "-m", "crc=0,finobt=0", "-b", "size=65536");
+        string root = $"inode {XfsDb.Print(image.Path, "sb 0", "p rootino").Number("rootino")}";
+        // A small one takes the place at the very end that a large one leaves.
+        foreach (string change in new[] { "attr_set -u -v 30000 large", "attr_set -u -v 20000 second", "attr_remove -u large", "attr_set -u -v 20 small" })
+            XfsDb.Write(image.Path, root, change);
+        Assert.IsGreaterThan(65536 - 48, XfsDb.Print(image.Path, root, "ablock 0", "p entries[0].nameidx").Number("entries[0].nameidx"));
+        using FileSystem fs = FileSystem.Open(image.Path);
+        CollectionAssert.AreEquivalent(new[] { "user.second", "user.small" }, fs.ListAttributes("/").Select(a => a.Name).ToArray());
+        CollectionAssert.AreEqual(World.Repeat((byte)'v', 20), fs.GetAttribute("/", "user.small"));
+        CollectionAssert.AreEqual(World.Repeat((byte)'v', 20000), fs.GetAttribute("/", "user.second"));
+    }
+
     [TestMethod, DynamicData(nameof(Samples))]
     public void EveryVerbThatReadsWorksAndEveryOneThatWritesIsRefusedByName(string name)
     {
