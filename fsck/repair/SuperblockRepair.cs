@@ -38,6 +38,17 @@ internal sealed class SuperblockRepair(RepairView view)
         view.Device.Write(0, sector);
     }
 
+    /// <summary>No superblock may have an LSN the log has not reached: nobody could mount the view to work on it.</summary>
+    public void LimitLsn()
+    {
+        view.Purpose = Remedy.RestoreSuperblock;
+        byte[] sector = view.Read(0, view.Geometry.SectorSize);
+        ref Superblock sb = ref Superblock.At(sector.AsSpan());
+        if (sb.Lsn <= view.Lsn.Value) return;
+        sb.Lsn = view.Lsn.Value;
+        WritePrimary(sector);
+    }
+
     /// <summary>What a damaged primary still says, corrected by a copy.</summary>
     private static byte[] Merge(byte[] primary, byte[] copy)
     {

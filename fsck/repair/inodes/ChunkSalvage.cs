@@ -46,7 +46,7 @@ internal sealed class ChunkSalvage(RepairView view, CancellationToken cancellati
         List<InodeChunk> chunks = [];
         foreach (uint start in Starts(ag, recorded, blocks))
         {
-            InodeChunk chunk = Look(ag, start, blocks);
+            InodeChunk chunk = Look(start, blocks, inodeRuns);
             if (InodeTable.CountOf(chunk.Holes) == 0) continue;
             if (chunks.Count > 0 && chunk.Start - chunks[^1].Start < InodeChunkRecord.InodesPerChunk) continue;
             bool counts = recorded.Contains(start)
@@ -127,13 +127,18 @@ internal sealed class ChunkSalvage(RepairView view, CancellationToken cancellati
         return starts;
     }
 
-    private InodeChunk Look(AgNumber ag, uint start, SortedSet<uint> blocks)
+    private InodeChunk Look(uint start, SortedSet<uint> blocks, PackedList<FreeRun> inodeRuns)
     {
         InodeChunk chunk = new() { Start = start, Count = InodeChunkRecord.InodesPerChunk, Free = ulong.MaxValue, Slot = -1 };
         int found = 0;
+        // Parts of a chunk come and go as whole clusters: a block that is lost among others is no hole.
+        uint cluster = Math.Max(1, _g.SparseInodeAlignment);
         for (int i = 0; i < InodeChunkRecord.InodesPerChunk; i += 4)
-            if (blocks.Contains((start + (uint)i) >> _g.InodesPerBlockLog)) found++;
+        {
+            uint block = (start + (uint)i) >> _g.InodesPerBlockLog, first = block / cluster * cluster;
+            if (Covers(inodeRuns, block) || blocks.GetViewBetween(first, first + cluster - 1).Count > 0) found++;
             else chunk.Holes |= (ushort)(1 << (i >> 2));
+        }
         // Without holes a chunk is all there or not at all; a lost block of it is filled with free inodes.
         if (!_g.HasSparseInodes && found > 0) chunk.Holes = 0;
         chunk.Count = (byte)InodeTable.CountOf(chunk.Holes);
