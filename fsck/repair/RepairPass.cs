@@ -65,6 +65,7 @@ internal sealed class RepairPass
         InodeScan inodes = new(_scan, new ForkScan(_scan, _walker), parents);
         ForEachGroup("inodes", inodes.Observe);
         if (MoveLogAhead()) return true;
+        _superblocks.LimitLsn();
         if (RepairInodes(InodeDamage.Core | InodeDamage.Fork | InodeDamage.Mode)) return true;
 
         if (RebuildGroups(out GroupCompare groups) || Problem is not null) return Problem is null;

@@ -71,7 +71,6 @@ public static class Repairer
         string? inTheWay = log.Run(options.DiscardLog);
         lost = log.Lost;
         if (inTheWay is not null) return inTheWay;
-        superblocks.LimitLsn();
         string? problem = null;
         bool trust = true;
         for (int pass = 0; pass < MostPasses && problem is null; pass++)
