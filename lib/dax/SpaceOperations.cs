@@ -106,6 +106,8 @@ internal sealed class SpaceOperations(Volume volume, FileData data)
     private void Allocate(OpenInode file, FileBlock from, FileBlock end)
     {
         Inode inode = file.Inode;
+        // Says that blocks behind the end of the file are there on purpose, those of an earlier call too: nobody may trim them.
+        if ((inode.Core.Flags & InodeFlags.Preallocated) == 0) volume.Run(tx => inode.Modify(tx).Flags |= InodeFlags.Preallocated);
         while (from < end)
         {
             bool mapped = volume.Map.TryFind(inode, ForkKind.Data, from, out Extent next);
@@ -119,8 +121,6 @@ internal sealed class SpaceOperations(Volume volume, FileData data)
             {
                 Extent found = HoleFiller.Allocate(tx, volume, inode, data.GoalFor(inode, at), at, stop);
                 volume.Map.Map(tx, inode, ForkKind.Data, found);
-                // Says that blocks behind the end of the file are there on purpose.
-                inode.Modify(tx).Flags |= InodeFlags.Preallocated;
                 return found.End;
             });
         }

@@ -14,7 +14,7 @@ internal static class FeatureMatrix
         "",
         "-m rmapbt=0",
         "-m reflink=0",
-        "-n parent=1",
+        "-n parent=1 -i exchange=1",
         "-m bigtime=0 -i nrext64=0",
         "-m finobt=0,inobtcount=0,rmapbt=0,reflink=0 -i sparse=0",
         "-s size=4096",

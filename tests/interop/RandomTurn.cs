@@ -10,33 +10,37 @@ namespace ImageFs.Tests.Interop;
 /// <param name="Place">The directory it works below; empty for the root.</param>
 /// <param name="BlockSize">Of the file system.</param>
 /// <param name="Reflink">Whether it can share blocks.</param>
+/// <param name="Exchange">Whether it can exchange ranges.</param>
 /// <param name="Small">Leave out what takes much room.</param>
-internal readonly record struct TurnOptions(string Place, int BlockSize, bool Reflink, bool Small = false)
+/// <param name="Flushes">Flush a file now and then.</param>
+internal readonly record struct TurnOptions(string Place, int BlockSize, bool Reflink, bool Exchange, bool Small = false, bool Flushes = false)
 {
     /// <summary>For the root of an image.</summary>
     public static TurnOptions Of(string image)
     {
         using FileDevice device = FileDevice.Open(image, DeviceAccess.Read);
-        Geometry geometry = Volume.ReadSuperblock(device);
-        return new("", geometry.BlockSize, geometry.HasReflink);
+        return Of(Volume.ReadSuperblock(device));
     }
+
+    public static TurnOptions Of(Geometry geometry) =>
+        new("", geometry.BlockSize, geometry.HasReflink, geometry.Superblock.Has(IncompatFeatures.ExchangeRange));
 }
 
 /// <summary>
-/// Random changes to a tree, the same for the same seed: names of every kind, contents, sharing, attributes, ACLs, flags. It
+/// Random changes to a tree, the same for the same seed: names of every kind, contents, ranges, sharing, attributes, ACLs, flags. It
 /// keeps track of what exists, so that most calls can succeed; of those that cannot the error number counts.
 /// </summary>
 internal sealed partial class RandomTurn
 {
     private readonly Random _random;
     private readonly TurnOptions _options;
-    private readonly IReadOnlyList<int>? _expected;
-    private readonly List<int> _results = [];
+    private readonly IReadOnlyList<(int Error, long Told)>? _expected;
+    private readonly List<(int Error, long Told)> _results = [];
     private readonly SortedDictionary<string, (int Done, int Failed)> _counts = new(StringComparer.Ordinal);
     private int _next;
 
     /// <param name="expected">What each call must return: the results of another run of the same seed.</param>
-    public RandomTurn(int seed, TurnOptions options, IReadOnlyList<int>? expected = null)
+    public RandomTurn(int seed, TurnOptions options, IReadOnlyList<(int Error, long Told)>? expected = null)
     {
         _random = new Random(seed);
         _options = options;
@@ -45,11 +49,11 @@ internal sealed partial class RandomTurn
         _names.Add(options.Place, _root);
     }
 
-    /// <summary>The error number of each call so far.</summary>
-    public IReadOnlyList<int> Results => _results;
+    /// <summary>The error number of each call so far, and the number that some return besides.</summary>
+    public IReadOnlyList<(int Error, long Told)> Results => _results;
 
     /// <summary>Calls by kind, and how many of them were refused.</summary>
-    public string Summary => $"{_results.Count} operations, {_results.Count(r => r != 0)} of them refused: "
+    public string Summary => $"{_results.Count} operations, {_results.Count(r => r.Error != 0)} of them refused: "
         + string.Join(", ", _counts.Select(c => c.Value.Failed == 0 ? $"{c.Value.Done} {c.Key}" : $"{c.Value.Done}+{c.Value.Failed} {c.Key}"));
 
     /// <summary>Makes that many changes.</summary>
@@ -84,7 +88,12 @@ internal sealed partial class RandomTurn
             Create(tree);
             return;
         }
-        switch (_random.Next(100))
+        if (_options.Flushes && _random.Next(25) == 0)
+        {
+            string path = Any('f');
+            Did("flush", tree.Flush(path), path);
+        }
+        switch (_random.Next(115))
         {
             case < 11: Create(tree); break;
             case < 22: Write(tree, Any('f')); break;
@@ -105,17 +114,25 @@ internal sealed partial class RandomTurn
             case < 91: SetAttribute(tree); break;
             case < 94: RemoveAttribute(tree); break;
             case < 97: SetAcl(tree); break;
-            default: SetFlags(tree); break;
+            case < 100: SetFlags(tree); break;
+            case < 110: Fallocate(tree); break;
+            case < 113: Copy(tree); break;
+            // The library needs no feature for it, the kernel does.
+            default:
+                if (_options.Exchange) Exchange(tree);
+                else Fallocate(tree);
+                break;
         }
     }
 
     /// <summary>Notes a result and holds it against the expected one.</summary>
+    /// <param name="told">What the call returned, if it did.</param>
     /// <returns>True if the call succeeded.</returns>
-    private bool Did(string kind, int error, string what)
+    private bool Did(string kind, int error, string what, long told = 0)
     {
-        if (_expected is not null && _expected[_results.Count] != error)
-            Assert.Fail($"call {_results.Count}, {kind} {what}: error {error}, expected {_expected[_results.Count]}");
-        _results.Add(error);
+        if (_expected is not null && _expected[_results.Count] != (error, told))
+            Assert.Fail($"call {_results.Count}, {kind} {what}: error {error}, {told}, expected {_expected[_results.Count]}");
+        _results.Add((error, told));
         (int done, int failed) = _counts.GetValueOrDefault(kind);
         _counts[kind] = error == 0 ? (done + 1, failed) : (done, failed + 1);
         return error == 0;
@@ -154,11 +171,9 @@ internal sealed partial class RandomTurn
     private void Truncate(ITree tree)
     {
         string path = Any('f');
-        Node node = _names[path];
-        long length = _random.Next(4) switch { 0 => 0, 1 => _random.NextInt64(node.Size + 1) / _options.BlockSize * _options.BlockSize, _ => _random.NextInt64(node.Size + 50_000) };
-        if (!Did("truncate", tree.Truncate(path, length), $"{path} {length}")) return;
-        node.Size = length;
-        node.TimesSet = false;
+        long size = _names[path].Size;
+        long length = _random.Next(4) switch { 0 => 0, 1 => _random.NextInt64(size + 1) / _options.BlockSize * _options.BlockSize, _ => _random.NextInt64(size + 50_000) };
+        SetLength(tree, path, length);
     }
 
     private void Clone(ITree tree)

@@ -22,6 +22,12 @@ internal interface ITree
     /// <param name="length">0 for all that follows.</param>
     int Clone(string from, long fromOffset, string to, long offset, long length);
     int Dedupe(string from, long fromOffset, string to, long offset, long length, out bool same);
+    /// <param name="copied">How far it got.</param>
+    int Copy(string from, long fromOffset, string to, long offset, long length, out long copied);
+    int Exchange(string first, long firstOffset, string second, long offset, long length, ExchangeOptions options);
+    int Fallocate(string path, FallocateMode mode, long offset, long length);
+    /// <summary>What was done to this file gets to the disk, and what was done before.</summary>
+    int Flush(string path);
     int SetMode(string path, ushort mode);
     int SetOwner(string path, uint uid, uint gid);
     int SetTimes(string path, Timestamp accessed, Timestamp modified);
@@ -33,6 +39,9 @@ internal interface ITree
 
     /// <summary>Flags, project and hints of a file or directory, in the kernel's numbers.</summary>
     KernelCalls.FileFlags Flags(string path);
+
+    /// <summary>A letter for each block of a file, see <see cref="Ranges.Picture"/>.</summary>
+    string Picture(string path, int blockSize);
 }
 
 /// <summary>The library as a tree.</summary>
@@ -68,6 +77,32 @@ internal sealed class LibraryTree(FileSystem fs) : ITree
         return error;
     }
 
+    public int Copy(string from, long fromOffset, string to, long offset, long length, out long copied)
+    {
+        long done = 0;
+        int error = Run(() =>
+        {
+            using XfsFile source = fs.OpenFile(from), target = fs.OpenFile(to, write: true);
+            done = target.CopyRange(source, fromOffset, offset, length);
+        });
+        copied = done;
+        return error;
+    }
+
+    public int Exchange(string first, long firstOffset, string second, long offset, long length, ExchangeOptions options) => Run(() =>
+    {
+        using XfsFile one = fs.OpenFile(first, write: true), two = fs.OpenFile(second, write: true);
+        two.ExchangeRange(one, firstOffset, offset, length, options);
+    });
+
+    public int Fallocate(string path, FallocateMode mode, long offset, long length) => Change(path, file => file.Fallocate(mode, offset, length));
+
+    public int Flush(string path) => Run(() =>
+    {
+        using XfsFile file = fs.OpenFile(path);
+        file.Flush();
+    });
+
     public int SetMode(string path, ushort mode) => Run(() => fs.SetAttributes(path, mode: mode));
     public int SetOwner(string path, uint uid, uint gid) => Run(() => fs.SetAttributes(path, uid: uid, gid: gid, followLink: false));
     public int SetTimes(string path, Timestamp accessed, Timestamp modified) => Run(() => fs.SetAttributes(path, accessed: accessed, modified: modified, followLink: false));
@@ -84,6 +119,21 @@ internal sealed class LibraryTree(FileSystem fs) : ITree
         bool sized = (entry.Flags & (InodeFlags.ExtentSize | InodeFlags.ExtentSizeInherit)) != 0, cow = (entry.Flags2 & InodeFlags2.CowExtentSize) != 0;
         uint flags = (uint)entry.Flags | ((entry.Flags2 & InodeFlags2.Dax) != 0 ? KernelCalls.Dax : 0) | (cow ? KernelCalls.CowExtentSize : 0);
         return new(flags, sized ? inode.Core.ExtentSizeHint << fs.Geometry.BlockLog : 0, entry.ProjectId, cow ? inode.Core.CowExtentSizeHint << fs.Geometry.BlockLog : 0);
+    }
+
+    public string Picture(string path, int blockSize)
+    {
+        using XfsFile file = fs.OpenFile(path);
+        return Ranges.Picture(file.Length, blockSize, Ranges.Mappings(file));
+    }
+
+    /// <summary>As <see cref="KernelCalls.Seeks"/> tells it.</summary>
+    public long[] Seeks(string path)
+    {
+        using XfsFile file = fs.OpenFile(path);
+        List<long> places = [];
+        for (long at = 0; (at = places.Count % 2 == 0 ? file.SeekData(at) : file.SeekHole(at)) >= 0;) places.Add(at);
+        return [.. places];
     }
 
     private int Change(string path, Action<XfsFile> work) => Run(() =>
@@ -130,6 +180,12 @@ internal sealed class KernelTree(KernelMount mount) : ITree
     public int Clone(string from, long fromOffset, string to, long offset, long length) => KernelCalls.CloneRange(At(from), fromOffset, At(to), offset, length);
     public int Dedupe(string from, long fromOffset, string to, long offset, long length, out bool same) =>
         KernelCalls.Dedupe(At(from), fromOffset, At(to), offset, length, out same);
+    public int Copy(string from, long fromOffset, string to, long offset, long length, out long copied) =>
+        KernelCalls.CopyRange(At(from), fromOffset, At(to), offset, length, out copied);
+    public int Exchange(string first, long firstOffset, string second, long offset, long length, ExchangeOptions options) =>
+        KernelCalls.Exchange(At(first), firstOffset, At(second), offset, length, (ulong)options);
+    public int Fallocate(string path, FallocateMode mode, long offset, long length) => KernelCalls.Allocate(At(path), (int)mode, offset, length);
+    public int Flush(string path) => KernelCalls.Flush(At(path));
     public int SetMode(string path, ushort mode) => KernelCalls.SetMode(At(path), mode);
     public int SetOwner(string path, uint uid, uint gid) => KernelCalls.SetOwner(At(path), uid, gid);
     public int SetTimes(string path, Timestamp accessed, Timestamp modified) => KernelCalls.SetTimes(At(path), accessed, modified);
@@ -159,6 +215,8 @@ internal sealed class KernelTree(KernelMount mount) : ITree
         KernelCalls.FileFlags flags = KernelCalls.Flags(At(path));
         return flags with { Flags = flags.Flags & ~KernelCalls.HasAttributes };
     }
+
+    public string Picture(string path, int blockSize) => Ranges.Picture((long)Posix.Stat(Posix.Bytes(At(path))).Size, blockSize, Posix.Mappings(Posix.Bytes(At(path))));
 
     private string At(string path) => mount[path];
 }
