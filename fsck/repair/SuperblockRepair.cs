@@ -53,7 +53,7 @@ internal sealed class SuperblockRepair(RepairView view)
     private static byte[] Merge(byte[] primary, byte[] copy)
     {
         int different = SuperblockFields.Shared.Count(f => !primary.AsSpan(f.Offset, f.Size).SequenceEqual(copy.AsSpan(f.Offset, f.Size)));
-        byte[] merged = (byte[])(different * 4 > SuperblockFields.Shared.Length ? copy : primary).Clone();
+        byte[] merged = (byte[])(different * 4 > SuperblockFields.Shared.Count ? copy : primary).Clone();
         CopyShared(copy, merged);
         ref Superblock sb = ref Superblock.At(merged.AsSpan());
         sb.InProgress = 0;

@@ -25,7 +25,7 @@ internal static class PrimarySuperblock
         if (sb.Version == 4) return new Geometry(sb);
         ReadOnlySpan<byte> sector = first.AsSpan(0, Math.Min(first.Length, sb.SectorSize));
         isTorn = !Crc32c.IsValid(sector, Superblock.CrcOffset);
-        return !isTorn || IsConfirmed(device, sb) ? new Geometry(sb)
+        return !isTorn || IsConfirmed(device, first) ? new Geometry(sb)
             : throw BadChecksum($"found 0x{sb.Crc.Value:x8}, the sector's checksum is 0x{Crc32c.Compute(sector, Superblock.CrcOffset):x8}");
     }
 
@@ -35,22 +35,18 @@ internal static class PrimarySuperblock
     private static CorruptionException BadChecksum(string problem) => new("superblock", "byte 0", $"crc: {problem}", Errno.EBADMSG);
 
     /// <summary>Whether the copy in group 1 says the same about everything that is fixed.</summary>
-    private static bool IsConfirmed(BlockDevice device, in Superblock torn)
+    private static bool IsConfirmed(BlockDevice device, byte[] first)
     {
-        long offset = (long)torn.AgBlocks.Value << torn.BlockLog;
+        ref readonly Superblock torn = ref Superblock.At(first);
         // A single group has no copy: then what the layout promises is all there is to go by.
         if (torn.AgCount == 1) return true;
+        long offset = (long)torn.AgBlocks.Value << torn.BlockLog;
         if (offset > device.Length - torn.SectorSize) return false;
         byte[] sector = new byte[torn.SectorSize];
         device.Read(offset, sector);
         if (SuperblockVerifier.VerifyLayout(sector) is not null || !Crc32c.IsValid(sector, Superblock.CrcOffset)) return false;
-        ref readonly Superblock copy = ref Superblock.At((ReadOnlySpan<byte>)sector);
-        return (copy.BlockSize.Value, copy.DataBlocks.Value, copy.AgBlocks.Value, copy.AgCount.Value, copy.Uuid, copy.MetadataUuid)
-                == (torn.BlockSize.Value, torn.DataBlocks.Value, torn.AgBlocks.Value, torn.AgCount.Value, torn.Uuid, torn.MetadataUuid)
-            && (copy.LogStart.Value, copy.LogBlocks.Value, copy.LogSectorSize.Value, copy.LogStripeUnit.Value, copy.RootInode.Value)
-                == (torn.LogStart.Value, torn.LogBlocks.Value, torn.LogSectorSize.Value, torn.LogStripeUnit.Value, torn.RootInode.Value)
-            && (copy.SectorSize.Value, copy.InodeSize.Value, copy.DirectoryBlockLog, copy.InodeAlignment.Value, copy.SparseInodeAlignment.Value)
-                == (torn.SectorSize.Value, torn.InodeSize.Value, torn.DirectoryBlockLog, torn.InodeAlignment.Value, torn.SparseInodeAlignment.Value)
-            && (copy.FeaturesIncompat.Value, copy.FeaturesRoCompat.Value) == (torn.FeaturesIncompat.Value, torn.FeaturesRoCompat.Value);
+        // mkfs.xfs tells only some of the copies where the root is.
+        ulong root = Superblock.At((ReadOnlySpan<byte>)sector).RootInode;
+        return (root is 0 or ulong.MaxValue || root == torn.RootInode) && !SuperblockFields.Differences(sector, first).Any();
     }
 }
