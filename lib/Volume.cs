@@ -156,6 +156,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
         geometry = recovery.Geometry;
         if (write)
         {
+            IntentFinisher.Rehearse(recovery);
             if (!recovery.WasClean) recovery.View.Apply();
             LogTail.ClearStale(device, geometry, recovery.Position);
             IntentFinisher.Finish(device, recovery);

@@ -88,6 +88,18 @@ internal sealed partial class IntentFinisher : IAttributeHome
         recovery.Position = recovery.Position with { Head = head.Block, HeadCycle = head.Cycle };
     }
 
+    /// <summary>
+    /// Finds out, in memory that is thrown away, whether all pending intents can be finished: where one of them makes no sense an image
+    /// is refused before its replay has changed anything.
+    /// </summary>
+    /// <inheritdoc cref="Finish(BlockDevice, RecoveryResult)"/>
+    public static void Rehearse(RecoveryResult recovery)
+    {
+        LogPosition position = recovery.Position;
+        Finish(new OverlayDevice(recovery.View), recovery);
+        recovery.Position = position;
+    }
+
     /// <summary>Finishes all pending intents in the overlay of the replay; the device below is not touched.</summary>
     /// <inheritdoc cref="Finish(BlockDevice, RecoveryResult)"/>
     public static void FinishInMemory(RecoveryResult recovery)

@@ -6,7 +6,7 @@ using ImageFs.Mkfs;
 
 namespace ImageFs.Tests.Journal;
 
-/// <summary>A fresh file system whose log is written by hand, operation by operation, right or wrong on purpose.</summary>
+/// <summary>A file system, a fresh one unless given, whose log is written by hand, operation by operation, right or wrong on purpose.</summary>
 internal sealed class HandmadeLog
 {
     public const uint Tid = 0x1234;
@@ -14,12 +14,22 @@ internal sealed class HandmadeLog
     private int _operations;
 
     public HandmadeLog(MkfsOptions? options = null, long bytes = 64 << 20)
+        : this(Formatted(options, bytes)) { }
+
+    /// <param name="device">Holds a file system with a clean log, which goes on from there.</param>
+    public HandmadeLog(MemoryDevice device)
     {
-        Device = new MemoryDevice(bytes);
-        ImageFs.Mkfs.Mkfs.Format(Device, options);
+        Device = device;
         Geometry = DirtyImage.GeometryOf(Device);
         Log = new LogArea(Device, Geometry);
         Position = LogScan.Find(Log, Geometry);
+    }
+
+    private static MemoryDevice Formatted(MkfsOptions? options, long bytes)
+    {
+        MemoryDevice device = new(bytes);
+        ImageFs.Mkfs.Mkfs.Format(device, options);
+        return device;
     }
 
     public MemoryDevice Device { get; }
