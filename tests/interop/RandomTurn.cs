@@ -65,6 +65,13 @@ internal sealed partial class RandomTurn
         foreach (string path in _locked.ToArray()) Unlock(tree, path);
     }
 
+    /// <summary>Makes changes until that is over, or the file system is gone.</summary>
+    public void RunUntil(ITree tree, Func<bool> done)
+    {
+        for (int i = 0; i < 3; i++) MakeDirectory(tree, _options.Place);
+        while (!done() && _results[^1].Error != Errno.EIO) Step(tree);
+    }
+
     /// <summary>Fills a directory through several of its forms, and empties most of it again.</summary>
     public void ManyNames(ITree tree, int names)
     {

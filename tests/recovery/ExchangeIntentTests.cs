@@ -67,33 +67,10 @@ public sealed class ExchangeIntentTests
         Random random = new(TestSettings.Seed);
         Console.WriteLine(TestSettings.Replay(nameof(AnExchangeOfMappingsIsFinishedAsTheKernelDoesIt), TestSettings.Seed));
         using TempImage made = Base(!options.Contains("reflink=0", StringComparison.Ordinal), shorter: 0, options.Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        int wanted = 3 * TestSettings.Sweep, found = 0;
-        Dictionary<string, int> kinds = [];
-        for (int round = 0; found < wanted && round < 6 * wanted; round++)
-        {
-            using DirtyImage image = DirtyImage.From(made, mount => Begin(mount, random));
-            MemoryDevice device = image.Load();
-            IReadOnlyList<PendingIntent> pending = ImageFs.Journal.Recovery.Replay(device, DirtyImage.GeometryOf(device)).PendingIntents;
-            if (!pending.OfType<ExchangeIntent>().Any()) continue;
-            found++;
-            foreach (PendingIntent intent in pending)
-            {
-                string kind = intent is ExchangeIntent exchange ? $"XMI with flags {exchange.Flags}" : intent.Name;
-                kinds[kind] = kinds.GetValueOrDefault(kind) + 1;
-            }
-            try
-            {
-                IntentTests.AssertFinishedAsTheKernelDoes(image.Path, mount: found % 2 == 0);
-            }
-            catch (Exception)
-            {
-                IntentTests.Keep(image.Path, round, "", pending);
-                throw;
-            }
-        }
-        string summary = $"{found} images, unfinished intents: " + string.Join(", ", kinds.OrderBy(k => k.Key, StringComparer.Ordinal).Select(k => $"{k.Value} {k.Key}"));
-        Console.WriteLine(summary);
-        Assert.AreEqual(wanted, found, summary);
+        int wanted = 3 * TestSettings.Sweep;
+        CutOffImages.Judge(wanted, 6 * wanted, _ => (DirtyImage.From(made, mount => Begin(mount, random)), options),
+            pending => pending.OfType<ExchangeIntent>().Any(), intent => intent is ExchangeIntent exchange ? $"XMI with flags {exchange.Flags}" : intent.Name,
+            (image, _, found) => CutOffImages.AssertFinishedAsTheKernelDoes(image.Path, mount: found % 2 == 0));
     }
 
     /// <summary>
@@ -108,29 +85,24 @@ public sealed class ExchangeIntentTests
         Console.WriteLine(TestSettings.Replay(nameof(FilesOfDifferentSizesHaveChangedPlacesAsAWhole), TestSettings.Seed));
         using TempImage made = Base(reflink: true, shorter: 1_234_567);
         Dictionary<string, TreeEntry> before = LibraryListing.Of(made.Path).Entries.ToDictionary(e => e.Path);
-        int wanted = 3 * TestSettings.Sweep, found = 0;
-        for (int round = 0; found < wanted && round < 6 * wanted; round++)
+        int wanted = 3 * TestSettings.Sweep;
+        CutOffImages.Judge(wanted, 6 * wanted, _ => (DirtyImage.From(made, mount => Begin(mount, random, whole: true)), "whole files"),
+            pending => pending.OfType<ExchangeIntent>().Any(), intent => intent.Name, (image, pending, _) =>
         {
-            using DirtyImage image = DirtyImage.From(made, mount => Begin(mount, random, whole: true));
-            MemoryDevice device = image.Load();
-            ExchangeIntent[] pending = [.. ImageFs.Journal.Recovery.Replay(device, DirtyImage.GeometryOf(device)).PendingIntents.OfType<ExchangeIntent>()];
-            if (pending.Length == 0) continue;
-            found++;
             TreeListing inMemory = LibraryListing.Of(image.Path);
             FileSystem.Open(image.Path, write: true).Dispose();
             Dictionary<string, TreeEntry> after = LibraryListing.Of(image.Path).Entries.ToDictionary(e => e.Path);
             TreeListing.AssertEqual(inMemory, LibraryListing.Of(image.Path), LibraryListing.Fields & ~TreeFields.Extents);
             XfsRepair.CheckClean(image.Path);
             OurFsck.AssertClean(image.Path);
-            foreach (ExchangeIntent intent in pending) Assert.AreNotEqual(intent.Size1, intent.Size2);
+            foreach (ExchangeIntent intent in pending.OfType<ExchangeIntent>()) Assert.AreNotEqual(intent.Size1, intent.Size2);
             for (int i = 0; i < Pairs; i++)
             {
                 (long, string) a = What(before[$"a{i}"]), b = What(before[$"b{i}"]), nowA = What(after[$"a{i}"]), nowB = What(after[$"b{i}"]);
                 Assert.IsTrue((nowA, nowB) == (a, b) || (nowA, nowB) == (b, a), $"pair {i}: {a} and {b} became {nowA} and {nowB}");
                 Assert.AreEqual(What(before[$"keep{i}"]), What(after[$"keep{i}"]));
             }
-        }
-        Assert.AreEqual(wanted, found);
+        });
 
         static (long, string) What(TreeEntry entry) => (entry.Size, entry.Sha256);
     }

@@ -58,33 +58,15 @@ public sealed class IntentTests
         TempImage[] bases = [.. s_geometries.Select(options => Base(options))];
         try
         {
-            Dictionary<string, int> kinds = [];
-            int wanted = 32 * TestSettings.Sweep, found = 0;
-            for (int round = 0; found < wanted && round < 4 * wanted; round++)
+            int wanted = 32 * TestSettings.Sweep;
+            Dictionary<string, int> kinds = CutOffImages.Judge(wanted, 4 * wanted, round =>
             {
                 int which = random.Next(4) == 0 ? random.Next(bases.Length) : random.Next(2);
                 string workload = Crash(random, HasReflink(which));
                 string? options = random.Next(3) == 0 ? "logbsize=256k" : null;
-                using DirtyImage image = DirtyImage.From(bases[which], workload, flushLog: true, options);
-                MemoryDevice device = image.Load();
-                IReadOnlyList<PendingIntent> pending = ImageFs.Journal.Recovery.Replay(device, DirtyImage.GeometryOf(device)).PendingIntents;
-                foreach (PendingIntent intent in pending) kinds[intent.Name] = kinds.GetValueOrDefault(intent.Name) + 1;
-                if (pending.Count == 0) continue;
-                found++;
-                try
-                {
-                    AssertFinishedAsTheKernelDoes(image.Path, mount: found % 4 == 0);
-                }
-                catch (Exception)
-                {
-                    Keep(image.Path, round, workload, pending);
-                    throw;
-                }
-            }
-            string summary = $"{found} images, unfinished intents: " + string.Join(", ", kinds.Select(k => $"{k.Value} {k.Key}"));
-            Console.WriteLine(summary);
-            Assert.AreEqual(wanted, found, summary);
-            foreach (string kind in (string[])["RUI", "CUI", "BUI"]) Assert.IsTrue(kinds.ContainsKey(kind), $"no {kind} among them: {summary}");
+                return (DirtyImage.From(bases[which], workload, flushLog: true, options), workload);
+            }, pending => pending.Count > 0, intent => intent.Name, (image, _, found) => CutOffImages.AssertFinishedAsTheKernelDoes(image.Path, mount: found % 4 == 0));
+            foreach (string kind in (string[])["RUI", "CUI", "BUI"]) Assert.IsTrue(kinds.ContainsKey(kind), $"no {kind} among them");
         }
         finally
         {
@@ -169,42 +151,5 @@ public sealed class IntentTests
             image.Dispose();
             throw;
         }
-    }
-
-    /// <summary>Our recovery, in memory and for good, and the kernel's of a copy must leave one tree; ours must be clean.</summary>
-    /// <param name="mount">Whether the kernel looks at what we left as well.</param>
-    internal static void AssertFinishedAsTheKernelDoes(string path, bool mount)
-    {
-        TreeListing expected = DirtyImage.KernelListing(path);
-        const TreeFields fields = LibraryListing.Fields & ~TreeFields.Extents;
-        TreeListing.AssertEqual(expected, LibraryListing.Of(path), fields);
-        using TempImage ours = TempImage.CopyOf(path);
-        using (FileSystem fs = FileSystem.Open(ours.Path, write: true))
-        {
-            Assert.IsTrue(fs.WasRecovered);
-            TreeListing.AssertEqual(expected, LibraryListing.Of(fs), fields);
-        }
-        XfsRepair.CheckClean(ours.Path);
-        OurFsck.AssertClean(ours.Path);
-        if (mount) TreeListing.AssertEqual(expected, DirtyImage.KernelListing(ours.Path));
-    }
-
-    /// <summary>What the kernel left depends on its timing: a failure cannot be made again from the seed, so the image is kept.</summary>
-    internal static void Keep(string image, int round, string workload, IReadOnlyList<PendingIntent> pending)
-    {
-        string kept = Path.Combine(Path.GetTempPath(), $"imagefs-intents-{Environment.ProcessId}-{round}.img");
-        File.Copy(image, kept, overwrite: true);
-        Console.WriteLine($"round {round}, the dirty image is kept as {kept}{Environment.NewLine}{workload}");
-        foreach (PendingIntent intent in pending)
-            Console.WriteLine($"{intent.Name} {intent.Lsn} " + intent switch
-            {
-                ExtentFreeIntent free => string.Join(" ", free.Extents),
-                RefcountIntent refcount => string.Join(" ", refcount.Extents),
-                RmapIntent rmap => string.Join(" ", rmap.Mappings),
-                BmapIntent bmap => string.Join(" ", bmap.Mappings),
-                AttrIntent attribute => $"{attribute.Operation} of inode {attribute.Inode}",
-                ExchangeIntent exchange => exchange.ToString(),
-                _ => "",
-            });
     }
 }

@@ -1,4 +1,3 @@
-using ImageFs.Devices;
 using ImageFs.Journal;
 using ImageFs.Mkfs;
 using ImageFs.Tests.Fixtures;
@@ -81,36 +80,15 @@ public sealed class NameIntentTests
         Random random = new(TestSettings.Seed);
         Console.WriteLine(TestSettings.Replay(nameof(WhatAKernelPromisedParentPointersIsDoneAsTheKernelDoesIt), TestSettings.Seed));
         using TempImage made = Base(options.Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        int wanted = 4 * TestSettings.Sweep, found = 0;
-        Dictionary<string, int> kinds = [];
-        for (int round = 0; found < wanted && round < 8 * wanted; round++)
+        int wanted = 4 * TestSettings.Sweep;
+        CutOffImages.Judge(wanted, 8 * wanted, _ => (DirtyImage.From(made, mount => Begin(mount, random)), options),
+            pending => pending.OfType<AttrIntent>().Any(), intent => intent is AttrIntent attribute ? $"ATTRI {attribute.Operation}" : intent.Name, (image, _, _) =>
         {
-            using DirtyImage image = DirtyImage.From(made, mount => Begin(mount, random));
-            MemoryDevice device = image.Load();
-            IReadOnlyList<PendingIntent> pending = ImageFs.Journal.Recovery.Replay(device, DirtyImage.GeometryOf(device)).PendingIntents;
-            if (!pending.OfType<AttrIntent>().Any()) continue;
-            found++;
-            foreach (PendingIntent intent in pending)
-            {
-                string kind = intent is AttrIntent attribute ? $"ATTRI {attribute.Operation}" : intent.Name;
-                kinds[kind] = kinds.GetValueOrDefault(kind) + 1;
-            }
-            try
-            {
-                IntentTests.AssertFinishedAsTheKernelDoes(image.Path, mount: true);
-                using TempImage ours = TempImage.CopyOf(image.Path);
-                FileSystem.Open(ours.Path, write: true).Dispose();
-                using KernelMount mount = KernelMount.ReadWrite(ours.Path);
-                KernelParents.AssertComplete(mount);
-            }
-            catch (Exception)
-            {
-                IntentTests.Keep(image.Path, round, "", pending);
-                throw;
-            }
-        }
-        string summary = $"{found} images, unfinished intents: " + string.Join(", ", kinds.OrderBy(k => k.Key, StringComparer.Ordinal).Select(k => $"{k.Value} {k.Key}"));
-        Console.WriteLine(summary);
-        Assert.AreEqual(wanted, found, summary);
+            CutOffImages.AssertFinishedAsTheKernelDoes(image.Path, mount: true);
+            using TempImage ours = TempImage.CopyOf(image.Path);
+            FileSystem.Open(ours.Path, write: true).Dispose();
+            using KernelMount mount = KernelMount.ReadWrite(ours.Path);
+            KernelParents.AssertComplete(mount);
+        });
     }
 }
