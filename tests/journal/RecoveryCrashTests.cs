@@ -135,34 +135,6 @@ public sealed class RecoveryCrashTests
         }
     }
 
-    [TestMethod]
-    public void AKernelCutOffInTheMiddleOfItsWork()
-    {
-        Random random = new(TestSettings.Seed);
-        Console.WriteLine(TestSettings.Replay(nameof(AKernelCutOffInTheMiddleOfItsWork), TestSettings.Seed));
-        Dictionary<string, int> intents = [];
-        int rounds = 4 * TestSettings.Sweep;
-        for (int round = 0; round < rounds; round++)
-        {
-            string[] mkfs = random.Next(3) == 0 ? ["-b", "size=1024"] : [];
-            string wait = (0.1 + random.NextDouble()).ToString("0.00", CultureInfo.InvariantCulture);
-            string sync = random.Next(2) == 0 ? "sync -f ." : ":";
-            string workload =
-                $"""
-                mkdir a b c; dd if=/dev/urandom of=base bs=64k count=30 2>/dev/null; sync -f .
-                (for i in $(seq 10000); do echo $i > a/$i || exit; [ $((i % 7)) = 0 ] && rm a/$((i / 2 + 1)); mv a/$i b/ || exit; done) 2>/dev/null >&2 &
-                (for i in $(seq 10000); do cp --reflink=always base c/$i || exit; dd if=/dev/urandom of=c/$i bs=4k seek=$((i % 400)) count=3 conv=notrunc,fsync || exit; [ $((i % 3)) = 0 ] && rm c/$((i / 2)); done) 2>/dev/null >&2 &
-                (for i in $(seq 10000); do dd if=/dev/zero of=f$i bs=4k seek=$((i * 2 % 50)) count=1 conv=fsync || exit; truncate -s 10000 f$((i / 2 + 1)); {sync}; done) 2>/dev/null >&2 &
-                sleep {wait}
-                """;
-            // The plug is pulled while the three still work; they end when the file system is gone.
-            using DirtyImage image = DirtyImage.Make(Size, mkfs, workload, flushLog: random.Next(2) == 0);
-            RecoveryResult result = image.AssertReplayedAsTheKernelDoes();
-            foreach (PendingIntent intent in result.PendingIntents) intents[intent.Name] = intents.GetValueOrDefault(intent.Name) + 1;
-        }
-        Console.WriteLine("unfinished intents: " + string.Join(", ", intents.Select(i => $"{i.Value} {i.Key}")));
-    }
-
     // The kernel logs such blocks piece by piece and cannot replay them itself: it takes each piece for a block, finds no magic in
     // the later ones and refuses the mount. So the tree before the crash is the judge.
     [TestMethod]
