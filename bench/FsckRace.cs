@@ -1,8 +1,10 @@
 using System.Diagnostics;
+using ImageFs.Devices;
+using ImageFs.Format;
 
 namespace ImageFs.Bench;
 
-/// <summary>Our checker against xfs_repair -n on the same image, each as a whole process: seconds and peak memory.</summary>
+/// <summary>Our checker and our repair against xfs_repair on the same image, each as a whole process: seconds and peak memory.</summary>
 internal static class FsckRace
 {
     private readonly record struct Figures(double Seconds, double Megabytes);
@@ -14,7 +16,10 @@ internal static class FsckRace
         {
             SmallFiles.Make(image, "8g");
             using (FileSystem fs = FileSystem.Open(image, write: true)) SmallFiles.Fill(fs, options, new byte[options.Bytes]);
-            Race($"{options.Files:N0} files of {options.Bytes} bytes", image, options);
+            string files = $"{options.Files:N0} files of {options.Bytes} bytes";
+            Race(files, image, options);
+            LoseTheRoots(image);
+            RaceRepairs($"{files}, all btrees of all groups without their roots", image, options);
 
             File.Delete(image);
             SmallFiles.Make(image, "4t");
@@ -40,25 +45,83 @@ internal static class FsckRace
         }
     }
 
+    /// <summary>The roots of all trees of all groups become noise: none of them can be read from then on, and every one must be written anew.</summary>
+    private static void LoseTheRoots(string image)
+    {
+        using FileDevice device = FileDevice.Open(image, DeviceAccess.Write);
+        byte[] sector = new byte[512];
+        device.Read(0, sector);
+        Geometry g = new(Superblock.At((ReadOnlySpan<byte>)sector));
+        byte[] header = new byte[g.SectorSize], noise = new byte[g.BlockSize];
+        new Random(1).NextBytes(noise);
+        for (uint i = 0; i < g.AgCount; i++)
+        {
+            AgNumber ag = new(i);
+            device.Read(g.HeaderOffset(ag, 1), header);
+            Agf agf = Agf.At((ReadOnlySpan<byte>)header);
+            device.Read(g.HeaderOffset(ag, 2), header);
+            Agi agi = Agi.At((ReadOnlySpan<byte>)header);
+            foreach (uint root in (ReadOnlySpan<uint>)[agf.BnoRoot, agf.CntRoot, agf.RmapRoot, agf.RefcountRoot, agi.Root, agi.FreeRoot])
+                if (root != 0) device.Write(g.ByteOffset(ag, new AgBlock(root)), noise);
+        }
+        device.Flush();
+    }
+
+    /// <summary>Each repairs a copy of the damaged image of its own, and ours is held against xfs_repair -n.</summary>
+    private static void RaceRepairs(string what, string image, Options options)
+    {
+        string copy = image + ".copy";
+        List<Figures> ours = [], theirs = [];
+        bool judge = LoopMount.Run("sh", "-c", "command -v xfs_repair") == 0;
+        try
+        {
+            for (int run = 0; run < options.Runs; run++)
+            {
+                Copy(image, copy);
+                ours.Add(Measure(1, "dotnet", Cli, "fsck", "-y", "-q", copy));
+                if (!judge) continue;
+                if (run == 0) Measure(0, "xfs_repair", "-n", copy);
+                Copy(image, copy);
+                theirs.Add(Measure(0, "xfs_repair", copy));
+            }
+        }
+        finally
+        {
+            File.Delete(copy);
+        }
+        Show(what, "fsck -y", ours, "xfs_repair", theirs);
+    }
+
+    private static void Copy(string from, string to)
+    {
+        if (LoopMount.Run("cp", "--sparse=always", from, to) != 0) throw new IOException($"{from} cannot be copied to {to}");
+    }
+
+    private static string Cli => Path.Combine(AppContext.BaseDirectory, "ImageFs.Cli.dll") is var cli && File.Exists(cli)
+        ? cli : throw new FileNotFoundException("the command line is built beside the benchmarks", cli);
+
     private static void Race(string what, string image, Options options)
     {
-        string cli = Path.Combine(AppContext.BaseDirectory, "ImageFs.Cli.dll");
-        if (!File.Exists(cli)) throw new FileNotFoundException("the command line is built beside the benchmarks", cli);
         List<Figures> ours = [], theirs = [];
         bool judge = LoopMount.Run("sh", "-c", "command -v xfs_repair") == 0;
         for (int run = 0; run < options.Runs; run++)
         {
-            ours.Add(Measure("dotnet", cli, "fsck", "-n", "-q", image));
-            if (judge) theirs.Add(Measure("xfs_repair", "-n", image));
+            ours.Add(Measure(0, "dotnet", Cli, "fsck", "-n", "-q", image));
+            if (judge) theirs.Add(Measure(0, "xfs_repair", "-n", image));
         }
+        Show(what, "fsck -n", ours, "xfs_repair -n", theirs);
+    }
+
+    private static void Show(string what, string us, List<Figures> ours, string them, List<Figures> theirs)
+    {
         Console.WriteLine(what);
-        Console.WriteLine($"  fsck -n        {Describe(ours)}");
-        if (!judge) return;
-        Console.WriteLine($"  xfs_repair -n  {Describe(theirs)}");
+        Console.WriteLine($"  {us,-14} {Describe(ours)}");
+        if (theirs.Count == 0) return;
+        Console.WriteLine($"  {them,-14} {Describe(theirs)}");
         Console.WriteLine($"  ratio          {Median(ours, f => f.Seconds) / Median(theirs, f => f.Seconds):F2} of the time, {Median(ours, f => f.Megabytes) / Median(theirs, f => f.Megabytes):F2} of the memory");
     }
 
-    private static Figures Measure(string file, params string[] args)
+    private static Figures Measure(int exit, string file, params string[] args)
     {
         ProcessStartInfo start = new(file) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (string arg in args) start.ArgumentList.Add(arg);
@@ -77,7 +140,7 @@ internal static class FsckRace
         }
         process.WaitForExit();
         double seconds = watch.Elapsed.TotalSeconds;
-        if (process.ExitCode != 0) throw new InvalidOperationException($"{file} {string.Join(' ', args)} found something wrong: exit {process.ExitCode}");
+        if (process.ExitCode != exit) throw new InvalidOperationException($"{file} {string.Join(' ', args)}: exit {process.ExitCode}, expected {exit}");
         return new Figures(seconds, peak / 1e6);
     }
 

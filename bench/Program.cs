@@ -21,7 +21,8 @@ static int Usage()
                bench data [read|random|overwrite|threads|cow|clone|dedupe|memory ...] [--runs N] [--folder DIR]
           Moves and shares the bytes of files: the library on a mapped image, raw memory, and the kernel on a loop mount.
                bench fsck [--files N] [--extents N] [--runs N] [--folder DIR]
-          Checks an image of N small files, and one of N extents in 100 files, with ours and with xfs_repair -n.
+          Checks an image of N small files, and one of N extents in 100 files, with ours and with xfs_repair -n; the first is then
+          damaged so that every tree has to be written anew, and repaired with both.
         """);
     return 2;
 }

@@ -3,7 +3,6 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using ImageFs.Cli.Verbs;
 using ImageFs.Format;
-using ImageFs.Fsck;
 using ImageFs.Mkfs;
 
 namespace ImageFs.Cli;
@@ -72,7 +71,7 @@ internal static class CommandLine
             case "mkfs":
                 return MkfsProgram.Run(args[1..], io.Text, io.Error);
             case "fsck":
-                return FsckProgram.Run(args[1..], io.Text, io.Error);
+                return FsckVerb.Run(args[1..], io);
             case "inspect":
                 return InspectProgram.Run(args[1..], io.Text, io.Error);
             case "info" when args.Length == 2 && !args[1].StartsWith('-'):

@@ -18,7 +18,8 @@ public static class Checker
         options ??= new FsckOptions();
         Stopwatch clock = Stopwatch.StartNew();
         FindingList findings = new(options.MaxFindings, options.MaxFindingsPerCode);
-        Run run = new(device, findings, progress, cancellation);
+        using MemoryBudget budget = new(options.MemoryBytes);
+        Run run = new(device, budget, findings, progress, cancellation);
         FsckExit exit;
         string? problem = null;
         try
@@ -54,7 +55,7 @@ public static class Checker
     }
 
     /// <summary>One check from beginning to end.</summary>
-    private sealed class Run(BlockDevice device, FindingList findings, IProgress<FsckProgress>? progress, CancellationToken cancellation)
+    private sealed class Run(BlockDevice device, MemoryBudget budget, FindingList findings, IProgress<FsckProgress>? progress, CancellationToken cancellation)
     {
         private Scan? _scan;
         private InodeScan? _inodes;
@@ -69,6 +70,7 @@ public static class Checker
         /// <returns>Null, or why nothing could be checked.</returns>
         public string? Execute()
         {
+            budget.Require();
             if (SuperblockFinder.Find(device, findings, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
             if (!TryLayOut(sector, out Geometry geometry)) return $"the superblock speaks of {geometry.AgCount} groups of {geometry.AgBlocks} blocks, more than can be checked";
             LogView log = LogView.Open(device, geometry, findings);
@@ -82,7 +84,7 @@ public static class Checker
                     return $"the log turns the superblock into one that makes no sense ({fault})";
                 if (!TryLayOut(sector, out geometry)) return $"the log makes the superblock speak of {geometry.AgCount} groups, more than can be checked";
             }
-            Scan scan = _scan = new Scan(log.Device, geometry, log.Head, findings, cancellation) { WasDirty = WasDirty };
+            Scan scan = _scan = new Scan(log.Device, geometry, log.Head, findings, cancellation, budget) { WasDirty = WasDirty };
             long stated = (long)Superblock.At((ReadOnlySpan<byte>)sector).DataBlocks.Value << geometry.BlockLog;
             if (device.Length < stated)
             {
@@ -116,7 +118,7 @@ public static class Checker
 
             new UnlinkedCheck(scan, inodes).Check(chunks.UnlinkedHeads);
             new LinkCompare(scan, inodes).Compare();
-            if (parents is not null) new ParentCompare(scan, parents, kept => LinkReader.Observe(log.Device, geometry, log.Head, kept, p => progress?.Report(p), cancellation)).Compare();
+            if (parents is not null) new ParentCompare(scan, parents, kept => LinkReader.Observe(log.Device, geometry, log.Head, budget, kept, p => progress?.Report(p), cancellation)).Compare();
 
             GroupCompare groups = new(scan, walker, headers);
             ForEachGroup("free space, reverse maps and refcounts", groups.Compare);

@@ -15,7 +15,7 @@ public static class FsckProgram
           --undo FILE        keep in FILE what is overwritten
           --undo-apply FILE  bring the image back to what it was before that repair
           --discard-log      give up a log that cannot be replayed, and what it holds
-          -m MB              memory the changes may take before they are written (1024)
+          -m MB              memory for what grows with the image (1024, at least 8); more goes to TMPDIR
           -v                 say what was looked at
           -q                 no lines for findings, only the exit code and errors
           --json FILE        write the report as JSON; - is standard output
@@ -30,8 +30,9 @@ public static class FsckProgram
     }
 
     /// <summary>Runs the command.</summary>
+    /// <param name="progress">Hears which part runs and how far it is; null if nobody watches.</param>
     /// <returns>The exit code of fsck(8).</returns>
-    public static int Run(string[] args, TextWriter output, TextWriter error, CancellationToken cancellation = default)
+    public static int Run(string[] args, TextWriter output, TextWriter error, IProgress<FsckProgress>? progress = null, CancellationToken cancellation = default)
     {
         if (args is ["-h" or "--help", ..])
         {
@@ -54,7 +55,7 @@ public static class FsckProgram
                 UndoLog.Apply(undo, device);
                 return (int)FsckExit.Clean;
             }
-            FsckReport report = Execute(arguments, cancellation);
+            FsckReport report = Execute(arguments, progress, cancellation);
             Show(arguments, report, output, error);
             return (int)report.Exit;
         }
@@ -81,8 +82,8 @@ public static class FsckProgram
                 case "--undo" when i + 1 < args.Length: into.Undo = args[++i]; break;
                 case "--undo-apply" when i + 1 < args.Length: into.UndoApply = args[++i]; break;
                 case "-m" when i + 1 < args.Length:
-                    if (!long.TryParse(args[++i], NumberStyles.None, CultureInfo.InvariantCulture, out into.Megabytes) || into.Megabytes is 0 or > 1 << 30)
-                        return $"-m needs a number of megabytes, not '{args[i]}'";
+                    if (!long.TryParse(args[++i], NumberStyles.None, CultureInfo.InvariantCulture, out into.Megabytes) || into.Megabytes is < MemoryBudget.Least >> 20 or > 1 << 30)
+                        return $"-m needs a number of megabytes, {MemoryBudget.Least >> 20} at least, not '{args[i]}'";
                     break;
                 case "--json" or "--undo" or "--undo-apply": return $"{args[i]} needs a file name{(args[i] == "--json" ? ", or - for standard output" : "")}";
                 case "-m": return "-m needs a number of megabytes";
@@ -96,15 +97,15 @@ public static class FsckProgram
         return null;
     }
 
-    private static FsckReport Execute(Arguments arguments, CancellationToken cancellation)
+    private static FsckReport Execute(Arguments arguments, IProgress<FsckProgress>? progress, CancellationToken cancellation)
     {
         bool write = arguments.Repair && !arguments.DryRun;
         using FileDevice device = FileDevice.Open(arguments.Image!, write ? DeviceAccess.Write : DeviceAccess.Read);
-        if (arguments.Check) return Checker.Check(device, new FsckOptions { DeviceName = arguments.Image! }, progress: null, cancellation);
+        if (arguments.Check) return Checker.Check(device, new FsckOptions { DeviceName = arguments.Image!, MemoryBytes = arguments.Megabytes << 20 }, progress, cancellation);
         return Repairer.Repair(device, new RepairOptions
         {
             DeviceName = arguments.Image!, DiscardLog = arguments.DiscardLog, DryRun = arguments.DryRun, UndoFile = arguments.Undo, MemoryBytes = arguments.Megabytes << 20,
-        }, progress: null, cancellation);
+        }, progress, cancellation);
     }
 
     private static void Show(Arguments arguments, FsckReport report, TextWriter output, TextWriter error)

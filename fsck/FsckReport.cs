@@ -19,6 +19,8 @@ public record FsckOptions
     public int MaxFindings { get; init; } = 10_000;
     /// <summary>Findings kept of one code, so that one kind of damage does not hide the others.</summary>
     public int MaxFindingsPerCode { get; init; } = 1_000;
+    /// <summary>The most memory for what grows with the image, in bytes; what does not fit waits in temporary files. At least 8 MiB.</summary>
+    public long MemoryBytes { get; init; } = 1L << 30;
     /// <summary>The device's name for the report.</summary>
     public string DeviceName { get; init; } = "";
 }
@@ -155,6 +157,6 @@ public sealed record FsckReport
         });
         if (Repair is not null)
             foreach (string note in Repair.Notes) writer.WriteLine($"{name}{note}");
-        if (Repair?.LostLog is string lost) writer.WriteLine($"{name}the log was given up ({lost}): what it held and was not in place is lost");
+        if (Repair?.LostLog is string lost) writer.WriteLine($"{name}a part of the log was given up: {lost}");
     }
 }

@@ -1,5 +1,8 @@
 namespace ImageFs.Fsck;
 
+/// <summary>Receives items of a list.</summary>
+internal delegate void ItemSink<T>(ReadOnlySpan<T> items);
+
 /// <summary>A list that only grows, in segments: growing copies nothing and leaves no garbage behind.</summary>
 internal sealed class SegmentedList<T> where T : unmanaged
 {
@@ -36,12 +39,20 @@ internal sealed class SegmentedList<T> where T : unmanaged
         return false;
     }
 
-    /// <summary>Appends everything to a list.</summary>
-    public void CopyTo(PackedList<T> list)
+    /// <summary>Hands everything over in order, segment by segment.</summary>
+    public void Visit(ItemSink<T> sink)
     {
-        list.Reserve(Count);
-        foreach (T[] segment in _full) list.AddRange(segment);
-        list.AddRange(_last.AsSpan(0, _used));
+        foreach (T[] segment in _full) sink(segment);
+        sink(_last.AsSpan(0, _used));
+    }
+
+    /// <summary>Hands everything over in order, segment by segment, and forgets it.</summary>
+    public void Drain(ItemSink<T> sink)
+    {
+        Visit(sink);
+        _full.Clear();
+        _last = [];
+        _used = Count = 0;
     }
 
     /// <summary>Appends everything to a list and forgets it, segment by segment.</summary>

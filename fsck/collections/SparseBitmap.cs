@@ -6,6 +6,12 @@ internal sealed class SparseBitmap
     private const int PageLog = 12, PageBits = 1 << PageLog;
     private readonly Dictionary<uint, ulong[]> _pages = [];
 
+    /// <summary>Memory of a page with its place in the table.</summary>
+    public const int BytesOfPage = PageBits / 8 + 64;
+
+    /// <summary>Pages there are.</summary>
+    public int Pages => _pages.Count;
+
     /// <summary>Puts a number in.</summary>
     /// <returns>False if it was in already.</returns>
     public bool Add(uint number)

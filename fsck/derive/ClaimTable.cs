@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using ImageFs.Format;
 
@@ -43,8 +44,11 @@ internal struct Claim(uint start, uint count, ulong owner, ulong offset)
 }
 
 /// <summary>Who claims which blocks, by group; grows while the image is observed, is consumed when groups are compared.</summary>
-internal sealed class ClaimTable(Geometry geometry)
+/// <remarks>Claims of extents that do not fit the budget wait in a temporary file, as runs of one group each.</remarks>
+internal sealed class ClaimTable(Geometry geometry, MemoryBudget budget)
 {
+    private readonly List<(uint Ag, long At, int Count)> _spilled = [];
+    private long _inMemory;
     private readonly SegmentedList<Claim>?[] _extents = new SegmentedList<Claim>?[geometry.AgCount];
     private readonly PackedList<Claim>?[] _blocks = new PackedList<Claim>?[geometry.AgCount];
     private readonly PackedList<Claim> _all = new();
@@ -56,13 +60,45 @@ internal sealed class ClaimTable(Geometry geometry)
         SegmentedList<Claim> list = _extents[geometry.AgOf(extent.Start).Value] ??= new SegmentedList<Claim>();
         Claim claim = new(geometry.BlockInAg(extent.Start).Value, extent.Length, inode, extent.Offset.Value | flags);
         // File order: whatever the rmapbt holds as one record is next to each other here.
-        if (list.Count > 0 && list.Last.Continues(claim)) list.Last.Count += extent.Length;
-        else list.Add(claim);
+        if (list.Count > 0 && list.Last.Continues(claim))
+        {
+            list.Last.Count += extent.Length;
+            return;
+        }
+        list.Add(claim);
+        if (++_inMemory * Unsafe.SizeOf<Claim>() > budget.ForClaims) Spill();
+    }
+
+    /// <summary>Moves all claims but the last of each group, which may still grow, to the file.</summary>
+    private void Spill()
+    {
+        _inMemory = 0;
+        for (uint ag = 0; ag < _extents.Length; ag++)
+        {
+            if (_extents[ag] is not { Count: > 1 } list) continue;
+            Claim last = list.Last;
+            int count = list.Count - 1, left = count;
+            long at = budget.Claims.Length;
+            list.Drain(claims =>
+            {
+                ReadOnlySpan<Claim> part = claims[..Math.Min(left, claims.Length)];
+                left -= part.Length;
+                budget.Claims.Append(MemoryMarshal.AsBytes(part));
+            });
+            _spilled.Add((ag, at, count));
+            list.Add(last);
+            _inMemory++;
+        }
     }
 
     /// <summary>Adds blocks of a special owner, or a bmbt block of an inode; in any order.</summary>
-    public void AddBlocks(AgNumber ag, uint start, uint count, ulong owner, ulong flags = 0) =>
-        (_blocks[ag.Value] ??= new PackedList<Claim>()).Add(new Claim(start, count, owner, flags));
+    public void AddBlocks(AgNumber ag, uint start, uint count, ulong owner, ulong flags = 0)
+    {
+        PackedList<Claim> list = _blocks[ag.Value] ??= new PackedList<Claim>();
+        Claim claim = new(start, count, owner, flags);
+        if (list.Count > 0 && list[list.Count - 1].Continues(claim)) list[list.Count - 1].Count += count;
+        else list.Add(claim);
+    }
 
     /// <summary>True if somebody claims a block; slow, for the few who ask while claims are still being collected.</summary>
     public bool Covers(AgNumber ag, uint block)
@@ -70,18 +106,42 @@ internal sealed class ClaimTable(Geometry geometry)
         if (_blocks[ag.Value] is { } blocks)
             foreach (ref readonly Claim claim in blocks.Span)
                 if (claim.Start <= block && block < claim.End) return true;
-        return _extents[ag.Value]?.Any((in Claim claim) => claim.Start <= block && block < claim.End) ?? false;
+        if (_extents[ag.Value]?.Any((in Claim claim) => claim.Start <= block && block < claim.End) ?? false) return true;
+        bool covers = false;
+        ReadSpilled(ag, claims =>
+        {
+            foreach (ref readonly Claim claim in claims) covers |= claim.Start <= block && block < claim.End;
+        });
+        return covers;
+    }
+
+    /// <summary>Hands over the claims of a group that wait in the file, piece by piece.</summary>
+    private void ReadSpilled(AgNumber ag, ItemSink<Claim> sink)
+    {
+        if (_spilled.Count == 0) return;
+        Claim[] buffer = new Claim[1024];
+        foreach ((uint group, long at, int count) in _spilled)
+            for (int done = 0; group == ag.Value && done < count; done += buffer.Length)
+            {
+                Span<Claim> part = buffer.AsSpan(0, Math.Min(buffer.Length, count - done));
+                budget.Claims.Read(at + (long)done * Unsafe.SizeOf<Claim>(), MemoryMarshal.AsBytes(part));
+                sink(part);
+            }
     }
 
     /// <summary>The blocks of a group that somebody claims so far.</summary>
     public BlockRuns Covered(AgNumber ag)
     {
-        PackedList<Claim> claims = new();
-        if (_blocks[ag.Value] is { } blocks) claims.AddRange(blocks.Span);
-        _extents[ag.Value]?.CopyTo(claims);
         PackedList<FreeRun> runs = new();
-        foreach (ref readonly Claim claim in claims.Span) runs.Add(new FreeRun(claim.Start, claim.Count));
+        if (_blocks[ag.Value] is { } blocks) Add(blocks.Span);
+        _extents[ag.Value]?.Visit(Add);
+        ReadSpilled(ag, Add);
         return new BlockRuns(runs);
+
+        void Add(ReadOnlySpan<Claim> claims)
+        {
+            foreach (ref readonly Claim claim in claims) runs.Add(new FreeRun(claim.Start, claim.Count));
+        }
     }
 
     /// <summary>Forgets the claims of inode chunks in a group, because other chunks were found.</summary>
@@ -98,10 +158,22 @@ internal sealed class ClaimTable(Geometry geometry)
             if (_all.Count > 0 && _all[_all.Count - 1].Continues(block)) _all[_all.Count - 1].Count += block.Count;
             else _all.Add(block);
         }
-        _extents[ag.Value]?.MoveTo(_all);
+        TakeExtents(ag);
         _extents[ag.Value] = null;
         _blocks[ag.Value] = null;
         _all.Span.Sort(static (a, b) => Claim.Compare(a, b));
         return _all;
+    }
+
+    private void TakeExtents(AgNumber ag)
+    {
+        long count = _extents[ag.Value]?.Count ?? 0;
+        _inMemory -= count;
+        foreach ((uint group, _, int spilled) in _spilled) if (group == ag.Value) count += spilled;
+        // The comparison holds them once, a rebuilding of the group's trees once more.
+        budget.Require((_all.Count + count) * 2 * Unsafe.SizeOf<Claim>());
+        ReadSpilled(ag, _all.AddRange);
+        _spilled.RemoveAll(s => s.Ag == ag.Value);
+        _extents[ag.Value]?.MoveTo(_all);
     }
 }

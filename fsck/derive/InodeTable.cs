@@ -53,8 +53,11 @@ internal enum InodeState : byte
 /// Chunks of a group are added in rising order before any inode is looked at. Room for the states of a chunk's inodes is made
 /// only when one of them was really found, so that a hostile inobt cannot claim memory with chunks that do not exist.
 /// </remarks>
-internal sealed class InodeTable(Geometry geometry)
+internal sealed class InodeTable(Geometry geometry, MemoryBudget budget)
 {
+    /// <summary>Link count, names found and state of the inodes of a chunk, and the number that stands for its parent pointers.</summary>
+    private const int BytesOfChunk = InodeChunkRecord.InodesPerChunk * (4 + 4 + 1 + 8) + 32;
+
     private readonly PackedList<InodeChunk>?[] _chunks = new PackedList<InodeChunk>?[geometry.AgCount];
     private readonly PackedList<uint> _links = new();
     private readonly PackedList<uint> _names = new();
@@ -85,6 +88,8 @@ internal sealed class InodeTable(Geometry geometry)
     public void MakeSlots(ref InodeChunk chunk)
     {
         if (chunk.Slot >= 0) return;
+        budget.Tables += BytesOfChunk;
+        budget.Require();
         chunk.Slot = _states.Count;
         _states.Append(InodeChunkRecord.InodesPerChunk);
         _links.Append(InodeChunkRecord.InodesPerChunk);

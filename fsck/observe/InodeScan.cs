@@ -28,6 +28,8 @@ internal struct UnlinkedInode
 internal sealed class InodeScan
 {
     private const int BatchBytes = 1 << 20;
+    /// <summary>A node, and what the list of them has to spare.</summary>
+    private const int BytesOfDirectory = 60;
     private const InodeFlags2 KnownFlags2 = InodeFlags2.Dax | InodeFlags2.Reflink | InodeFlags2.CowExtentSize | InodeFlags2.BigTime | InodeFlags2.LargeExtentCounters;
     private readonly Scan _scan;
     private readonly Geometry _g;
@@ -241,7 +243,11 @@ internal sealed class InodeScan
 
         bool keep = core.IsSymlink;
         ForkTotals data = _forks.Walk(inode, number, attribute: false, keep);
-        if (core.IsDirectory) Directories.Add(new DirectoryNode { Inode = number, NamedBy = -1, Slot = slot, Generation = core.Generation });
+        if (core.IsDirectory)
+        {
+            Directories.Add(new DirectoryNode { Inode = number, NamedBy = -1, Slot = slot, Generation = core.Generation });
+            _scan.Budget.Tables += BytesOfDirectory;
+        }
         else if (core.IsSymlink) _symlinks.Examine(inode, number, _forks.Map, at);
 
         ForkTotals attributes = default;

@@ -6,9 +6,9 @@ namespace ImageFs.Fsck;
 /// <summary>Observes inodes and names once more, in silence, for a table of parent pointers that keeps links.</summary>
 internal static class LinkReader
 {
-    public static void Observe(BlockDevice device, Geometry geometry, LogSequenceNumber head, ParentTable parents, Action<FsckProgress> progress, CancellationToken cancellation)
+    public static void Observe(BlockDevice device, Geometry geometry, LogSequenceNumber head, MemoryBudget budget, ParentTable parents, Action<FsckProgress> progress, CancellationToken cancellation)
     {
-        Scan silent = new(device, geometry, head, new FindingList(0, 0), cancellation);
+        Scan silent = new(device, geometry, head, new FindingList(0, 0), cancellation, budget);
         TreeWalker walker = new(silent);
         GroupHeaders headers = new(silent);
         ChunkScan chunks = new(silent, walker, headers);

@@ -14,16 +14,14 @@ internal readonly record struct LogView(BlockDevice Device, Geometry Geometry, L
 {
     public static LogView Open(BlockDevice device, Geometry geometry, FindingList findings)
     {
-        LogSequenceNumber head = default;
-        bool dirty = false;
+        LogState log = LogState.Assess(device, geometry);
+        if (log.Problem is not null) findings.Add(log.IsLossy ? FindingCodes.LogDamaged : FindingCodes.LogForm, default, log.Problem);
+        if (log.IsLossy) return new LogView(device, geometry, default, false);
+        LogSequenceNumber head = log.Position.HeadLsn;
+        if (log.Position.IsClean) return new LogView(device, geometry, head, false);
         try
         {
-            if (geometry.LogOffset > device.Length - geometry.LogBytes) throw new XfsException(Errno.EIO, "it lies outside the image");
-            LogPosition position = LogScan.Find(new LogArea(device, geometry), geometry);
-            head = position.HeadLsn;
-            dirty = !position.IsClean;
-            if (!dirty) return new LogView(device, geometry, head, false);
-            RecoveryResult replay = Recovery.Replay(device, geometry);
+            RecoveryResult replay = Recovery.Replay(device, geometry, remains: log.Remains);
             findings.Add(FindingCodes.LogReplayed, default, replay.Transactions);
             if (replay.PendingIntents.Count > 0)
                 findings.Add(FindingCodes.LogIntents, default, string.Join(", ", replay.PendingIntents.GroupBy(i => i.Name).Select(g => $"{g.Count()} {g.Key}")));
@@ -33,7 +31,7 @@ internal readonly record struct LogView(BlockDevice Device, Geometry Geometry, L
         catch (XfsException e)
         {
             findings.Add(FindingCodes.LogDamaged, default, e.Message);
-            return new LogView(device, geometry, head, dirty);
+            return new LogView(device, geometry, head, true);
         }
     }
 }

@@ -13,16 +13,18 @@ internal sealed class Scan
 {
     private readonly SparseBitmap?[] _entered;
 
-    public Scan(BlockDevice device, Geometry geometry, LogSequenceNumber head, FindingList findings, CancellationToken cancellation)
+    /// <param name="budget">What it may remember; null to leave that open, for scans that collect nothing.</param>
+    public Scan(BlockDevice device, Geometry geometry, LogSequenceNumber head, FindingList findings, CancellationToken cancellation, MemoryBudget? budget = null)
     {
+        Budget = budget ??= new MemoryBudget(long.MaxValue);
         Device = device;
         Geometry = geometry;
         Head = head;
         Findings = findings;
         Cancellation = cancellation;
         _entered = new SparseBitmap?[geometry.AgCount];
-        Claims = new ClaimTable(geometry);
-        Inodes = new InodeTable(geometry);
+        Claims = new ClaimTable(geometry, budget);
+        Inodes = new InodeTable(geometry, budget);
     }
 
     public BlockDevice Device { get; }
@@ -33,6 +35,7 @@ internal sealed class Scan
 
     public FindingList Findings { get; }
     public CancellationToken Cancellation { get; }
+    public MemoryBudget Budget { get; }
     public ClaimTable Claims { get; }
     public InodeTable Inodes { get; }
 
@@ -58,7 +61,14 @@ internal sealed class Scan
 
     /// <summary>Marks a block as visited metadata.</summary>
     /// <returns>False if it was visited before: the caller must not follow it again.</returns>
-    public bool Enter(AgNumber ag, AgBlock block) => (_entered[ag.Value] ??= new SparseBitmap()).Add(block.Value);
+    public bool Enter(AgNumber ag, AgBlock block)
+    {
+        SparseBitmap entered = _entered[ag.Value] ??= new SparseBitmap();
+        int pages = entered.Pages;
+        bool isNew = entered.Add(block.Value);
+        if (entered.Pages > pages) Budget.Tables += SparseBitmap.BytesOfPage;
+        return isNew;
+    }
 
     /// <summary>Reads bytes; an error of the device is a finding.</summary>
     public bool TryRead(long offset, Span<byte> into, string what, Where where = default)

@@ -8,51 +8,47 @@ namespace ImageFs.Fsck;
 /// <summary>Brings the log to its end: replays it into the view and marks it clean, or, if that is asked for, gives it up.</summary>
 internal sealed class LogRepair(RepairView view)
 {
-    /// <summary>True if the log held something to replay.</summary>
-    public bool WasDirty { get; private set; }
-
     /// <summary>What was given up, in words; null if nothing was.</summary>
     public string? Lost { get; private set; }
 
-    /// <summary>Changes in the log that could not be repeated because the block they change is damaged.</summary>
-    public int Skipped { get; private set; }
-
-    /// <param name="discard">Give up a log that cannot be replayed.</param>
+    /// <param name="discard">Give up what cannot be replayed of a damaged log.</param>
     /// <returns>Null, or why the log is in the way.</returns>
     public string? Run(bool discard)
     {
         Geometry g = view.Geometry;
+        LogState state = LogState.Assess(view.Device, g, view.Image);
         if (g.LogOffset > view.Device.Length - g.LogBytes) return "the log lies outside the image";
+        if (state.IsLossy && !discard) return Refuse(state.Problem!);
         try
         {
-            LogPosition position = LogScan.Find(new LogArea(view.Device, g), g);
-            WasDirty = !position.IsClean;
-            if (WasDirty) return Replay(g, discard);
-            view.SetLog(position);
+            CorruptionException? unreadable = null;
+            if (state.Position.IsClean) view.SetLog(state.Position);
+            else if (Replay(state, discard, out unreadable) is string refusal) return refusal;
+            if (state.IsLossy) Lost = LostLog.Describe(state);
+            else if (unreadable is not null) Lost = unreadable.Message;
+            // Whatever confused the search goes with a log that begins anew, ahead of every LSN of the old one.
+            if (state.Problem is not null || unreadable is not null) Reset(Math.Max(NewestCycle(g), state.Cycle) + 1);
             return null;
         }
-        catch (XfsException e) when (e is CorruptionException or XfsUnsupportedException)
+        catch (XfsUnsupportedException e)
         {
-            return GiveUp(discard, e.Message);
+            if (!discard) return Refuse(e.Message);
+            Lost = e.Message;
+            Reset(NewestCycle(g) + 1);
+            return null;
         }
     }
 
-    private string? GiveUp(bool discard, string why)
-    {
-        if (!discard) return $"the log cannot be replayed ({why}); --discard-log gives up what it holds";
-        Lost = why;
-        Reset(NewestCycle(view.Geometry) + 1);
-        return null;
-    }
+    private static string Refuse(string why) => $"the log cannot be replayed ({why}); --discard-log replays what is whole and gives up the rest";
 
     /// <summary>Repeats everything that can be: what is damaged elsewhere on the image is no reason to lose what the log says.</summary>
-    private string? Replay(Geometry geometry, bool discard)
+    /// <param name="unreadable">A record that is whole and makes no sense: what comes behind it is lost.</param>
+    private string? Replay(LogState state, bool discard, out CorruptionException? unreadable)
     {
         view.Purpose = Remedy.ReplayLog;
-        RecoveryResult result = Recovery.Replay(view.Device, geometry, past: true);
-        // A damaged record is another matter: what comes behind it is lost.
-        if (!discard && result.Skipped!.Find(p => p.Structure is "log record") is CorruptionException damaged) return GiveUp(discard: false, damaged.Message);
-        Skipped = result.Skipped!.Count;
+        RecoveryResult result = Recovery.Replay(view.Device, view.Geometry, past: true, state.Remains);
+        unreadable = result.Skipped!.Find(p => p.Structure is "log record");
+        if (unreadable is not null && !discard) return Refuse(unreadable.Message);
         try
         {
             IntentFinisher.FinishInMemory(result);
@@ -63,7 +59,7 @@ internal sealed class LogRepair(RepairView view)
         }
         result.View.Apply();
         view.Geometry = result.Geometry;
-        if (result.Skipped!.Find(p => p.Structure is "log record") is CorruptionException record) return GiveUp(discard, record.Message);
+        if (state.Problem is not null || unreadable is not null) return null;
         LogTail.ClearStale(view.Device, view.Geometry, result.Position);
         view.SetLog(LogTail.WriteUnmountRecord(view.Device, view.Geometry, result.Position));
         return null;
@@ -92,6 +88,7 @@ internal sealed class LogRepair(RepairView view)
             Head = 0, HeadCycle = cycle, Tail = new(cycle, 0), RecordedTail = new(cycle, 0), IsClean = true, IsEmpty = true,
         };
         view.SetLog(LogTail.WriteUnmountRecord(view.Device, g, start));
+        view.HasNewLog = true;
     }
 
     /// <summary>The newest cycle any block of the log claims that can be believed.</summary>

@@ -11,9 +11,6 @@ public sealed record RepairOptions : FsckOptions
 
     /// <summary>Receives what every block was before it is overwritten; see <see cref="UndoLog"/>. Null to keep nothing.</summary>
     public string? UndoFile { get; init; }
-
-    /// <summary>The most memory the changes may take before they are applied, in bytes.</summary>
-    public long MemoryBytes { get; init; } = 1L << 30;
 }
 
 /// <summary>A run of bytes that a repair changes.</summary>

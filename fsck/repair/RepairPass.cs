@@ -24,12 +24,12 @@ internal sealed class RepairPass
     private readonly Action<FsckProgress> _progress;
 
     /// <param name="trustReverseMap">Let the reverse map and the free space together correct a fork.</param>
-    public RepairPass(RepairView view, SuperblockRepair superblocks, bool trustReverseMap, Action<FsckProgress> progress, CancellationToken cancellation)
+    public RepairPass(RepairView view, MemoryBudget budget, SuperblockRepair superblocks, bool trustReverseMap, Action<FsckProgress> progress, CancellationToken cancellation)
     {
         TrustsReverseMap = trustReverseMap;
         (_view, _superblocks, _progress, _cancellation) = (view, superblocks, progress, cancellation);
         Geometry g = view.Geometry;
-        _scan = new Scan(view.Device, g, view.Head, new FindingList(0, 0) { Observer = Damage.Take }, cancellation);
+        _scan = new Scan(view.Device, g, view.Head, new FindingList(0, 0) { Observer = Damage.Take }, cancellation, budget);
         _walker = new TreeWalker(_scan);
         _headers = new GroupHeaders(_scan);
         _superblockCheck = new SuperblockCheck(_scan, view.Read(0, g.SectorSize), 0);
@@ -95,7 +95,7 @@ internal sealed class RepairPass
     {
         const int mostInodes = 1 << 20;
         Geometry g = _scan.Geometry;
-        return new ParentCompare(_scan, parents, kept => LinkReader.Observe(_view.Device, g, _view.Head, kept, _progress, _cancellation)).Differences(mostInodes, int.MaxValue);
+        return new ParentCompare(_scan, parents, kept => LinkReader.Observe(_view.Device, g, _view.Head, _scan.Budget, kept, _progress, _cancellation)).Differences(mostInodes, int.MaxValue);
     }
 
     /// <summary>Many blocks from the future mean that the log is from the past: it begins anew in a cycle ahead of them all.</summary>
@@ -180,7 +180,7 @@ internal sealed class RepairPass
             // First it must be clear whose the blocks are.
             if (conflicts.Find(ag, compare.Claims.Span) || TrustsReverseMap && Damage.Misplaced.Count > 0) return;
             _view.Purpose = Remedy.RebuildGroupHeaders;
-            Problem ??= rebuild.Rebuild(ag, compare.Claims.Span);
+            Problem ??= rebuild.Rebuild(ag, compare.Claims);
             any = true;
         });
         if (TrustsReverseMap && (Damage.Misplaced.Count > 0 || conflicts.Any))

@@ -10,10 +10,16 @@ namespace ImageFs.Fsck;
 /// Always true: what is written as metadata carries a right checksum and the LSN of the log's last record. Nothing in the log is
 /// newer than that, so no replay, not even that of a repair that was interrupted, can undo it.
 /// </remarks>
-internal sealed class RepairView(BlockDevice image, long mostBytes)
+internal sealed class RepairView(BlockDevice image, MemoryBudget budget) : IDisposable
 {
+    /// <summary>What is repaired.</summary>
+    public BlockDevice Image { get; } = image;
+
+    /// <summary>The log begins anew, in a cycle of its own.</summary>
+    public bool HasNewLog { get; set; }
+
     /// <summary>What the repaired image reads as.</summary>
-    public OverlayDevice Device { get; } = new(image) { MostBytes = mostBytes };
+    public OverlayDevice Device { get; } = new(image) { MostBytes = budget.ForChanges };
 
     /// <summary>Sizes as the repaired superblock has them; set once that is known.</summary>
     public Geometry Geometry { get; set; } = null!;
@@ -65,4 +71,6 @@ internal sealed class RepairView(BlockDevice image, long mostBytes)
         Crc32c.Stamp(inode, InodeCore.CrcOffset);
         Device.Write(OffsetOf(number), inode);
     }
+
+    public void Dispose() => Device.Dispose();
 }

@@ -10,10 +10,13 @@ namespace ImageFs.Fsck;
 /// the log after what it used to protect; the flag goes last.
 /// <code>
 ///   undo, flush | NEEDSREPAIR, flush | blocks, flush | log, flush | superblock without NEEDSREPAIR, flush
+///                                                   ^ if the log begins anew, the LSN of that joins NEEDSREPAIR first
 /// </code>
 /// </remarks>
 internal sealed class RepairWriter(BlockDevice image, RepairView view, RepairPlan plan)
 {
+    private const int LongestWrite = 1 << 20;
+
     public void Apply(string? undoFile)
     {
         if (plan.Changes.Count == 0) return;
@@ -26,18 +29,42 @@ internal sealed class RepairWriter(BlockDevice image, RepairView view, RepairPla
         image.Write(0, marked);
         image.Flush();
 
-        long logEnd = g.LogOffset + g.LogBytes;
-        foreach ((long offset, ReadOnlyMemory<byte> bytes, _) in view.Device.Changes())
-        {
-            if (offset >= g.LogOffset && offset < logEnd) continue;
-            int skip = offset == 0 ? g.SectorSize : 0;
-            if (skip < bytes.Length) image.Write(offset + skip, bytes.Span[skip..]);
-        }
+        WriteChanges(inLog: false);
         image.Flush();
-        foreach ((long offset, ReadOnlyMemory<byte> bytes, _) in view.Device.Changes())
-            if (offset >= g.LogOffset && offset < logEnd) image.Write(offset, bytes.Span);
+        if (view.HasNewLog)
+        {
+            // All that the old log says is in place now, and the new one may be torn: whoever goes on must not ask either.
+            Superblock.At(marked.AsSpan()).Lsn = view.Lsn.Value;
+            Crc32c.Stamp(marked, Superblock.CrcOffset);
+            image.Write(0, marked);
+            image.Flush();
+        }
+        WriteChanges(inLog: true);
         image.Flush();
         image.Write(0, superblock);
         image.Flush();
+    }
+
+    /// <summary>Writes what changed inside or outside the log, neighbours together; the primary superblock goes by itself.</summary>
+    private void WriteChanges(bool inLog)
+    {
+        Geometry g = view.Geometry;
+        byte[] run = new byte[LongestWrite];
+        long start = 0;
+        int filled = 0;
+        foreach ((long offset, ReadOnlyMemory<byte> bytes, _) in view.Device.Changes())
+        {
+            if ((offset >= g.LogOffset && offset < g.LogOffset + g.LogBytes) != inLog) continue;
+            int skip = offset == 0 ? Math.Min(g.SectorSize, bytes.Length) : 0;
+            if (filled > 0 && (offset != start + filled || filled + bytes.Length > run.Length))
+            {
+                image.Write(start, run.AsSpan(0, filled));
+                filled = 0;
+            }
+            if (filled == 0) start = offset + skip;
+            bytes.Span[skip..].CopyTo(run.AsSpan(filled));
+            filled += bytes.Length - skip;
+        }
+        if (filled > 0) image.Write(start, run.AsSpan(0, filled));
     }
 }

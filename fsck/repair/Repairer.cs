@@ -21,7 +21,8 @@ public static class Repairer
         if (before.Exit is FsckExit.OperationalError or FsckExit.Cancelled || before.Exit == FsckExit.Clean && !before.WasDirty) return before;
         try
         {
-            RepairView view = new(device, options.MemoryBytes);
+            using MemoryBudget budget = new(options.MemoryBytes);
+            using RepairView view = new(device, budget);
             string? problem = Build(view, options, progress, cancellation, out string? lost, out FsckReport? after);
             if (problem is null && after!.Exit is FsckExit.Cancelled) return after;
             RepairPlan plan = new(view.Device, device);
@@ -52,7 +53,7 @@ public static class Repairer
         FsckReport before = Checker.Check(device, options);
         if (before.Exit == FsckExit.Clean) return device;
         if (before.Exit == FsckExit.OperationalError) throw new XfsException(Errno.EUCLEAN, before.Problem!);
-        RepairView view = new(device, options.MemoryBytes);
+        RepairView view = new(device, new MemoryBudget(options.MemoryBytes));
         if (Build(view, options, null, default, out _, out _) is string problem) throw new XfsException(Errno.EUCLEAN, $"the image cannot be repaired: {problem}");
         view.Device.OwnsBelow = true;
         return view.Device;
@@ -75,7 +76,8 @@ public static class Repairer
         bool trust = true;
         for (int pass = 0; pass < MostPasses && problem is null; pass++)
         {
-            RepairPass one = new(view, superblocks, trust, p => progress?.Report(p), cancellation);
+            using MemoryBudget budget = new(options.MemoryBytes);
+            RepairPass one = new(view, budget, superblocks, trust, p => progress?.Report(p), cancellation);
             bool again = one.Run();
             problem = one.Problem;
             trust = one.TrustsReverseMap;

@@ -24,6 +24,7 @@ public static class FindingCodes
     public static readonly FindingCode DeviceShort = Row("device-short", Error, "the image has {0} bytes, the superblock says {1}", GrowImage);
     public static readonly FindingCode LogReplayed = Row("log-replayed", Info, "the log was not empty; the image was checked as it is after {0} replayed transactions", ReplayLog);
     public static readonly FindingCode LogIntents = Row("log-intents", Info, "the log ends in the middle of operations ({0}); the image was checked as it is once they are finished", ReplayLog);
+    public static readonly FindingCode LogForm = Row("log-form", Warning, "the log is damaged, but nothing of it is lost: {0}", ReplayLog);
     public static readonly FindingCode LogDamaged = Row("log-damaged", Error, "the log cannot be replayed, the image was checked as it is: {0}", None);
     public static readonly FindingCode RealtimeUnchecked = Row("realtime-unchecked", Info, "the realtime device and the files on it are not checked", None);
 

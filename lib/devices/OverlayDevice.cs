@@ -6,13 +6,20 @@ namespace ImageFs.Devices;
 /// Copy-on-write in memory over another device, which is never written. Log recovery replays into one; whoever opened the
 /// image for reading keeps looking through it, whoever opened it for writing applies it to the device below.
 /// </summary>
-/// <remarks>Memory is bounded by what is written: for a log replay, by the size of the log's payload.</remarks>
+/// <remarks>
+/// Memory is bounded by what is written: for a log replay, by the size of the log's payload. Where that can be more, changes
+/// beyond <see cref="MostBytes"/> lie in a temporary file.
+/// </remarks>
 public sealed class OverlayDevice : BlockDevice
 {
     private const int PieceLog = 12, PieceSize = 1 << PieceLog;
     private readonly BlockDevice _below;
-    private readonly Dictionary<long, byte[]> _pieces = [];
-    private readonly Dictionary<long, string> _purposes = [];
+    private readonly Dictionary<long, Piece> _pieces = [];
+    private readonly SpillFile _spill = new();
+    private int _inMemory;
+
+    /// <summary>A changed piece: its bytes, or where they are in the temporary file.</summary>
+    private readonly record struct Piece(byte[]? Bytes, long SpilledAt, string? Purpose);
 
     /// <summary>Lays an empty overlay over a device, which stays the caller's to dispose.</summary>
     public OverlayDevice(BlockDevice below) => _below = below;
@@ -23,7 +30,9 @@ public sealed class OverlayDevice : BlockDevice
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing && OwnsBelow) _below.Dispose();
+        if (!disposing) return;
+        _spill.Dispose();
+        if (OwnsBelow) _below.Dispose();
     }
 
     /// <inheritdoc/>
@@ -35,26 +44,34 @@ public sealed class OverlayDevice : BlockDevice
     /// <summary>True if anything was written.</summary>
     public bool IsChanged => _pieces.Count > 0;
 
-    /// <summary>Memory the changes take, in bytes.</summary>
+    /// <summary>What the changes take, in bytes.</summary>
     public long ChangedBytes => (long)_pieces.Count << PieceLog;
 
-    /// <summary>The most memory the changes may take, in bytes.</summary>
+    /// <summary>The most memory the bytes of changes may take; what is more goes to a temporary file.</summary>
     public long MostBytes { get; init; } = long.MaxValue;
+
+    /// <summary>Bytes in the temporary file.</summary>
+    internal long SpilledBytes => _spill.Length;
 
     /// <summary>What the following writes are for; a piece remembers the first purpose it was written for.</summary>
     public string? Purpose { get; set; }
 
-    /// <summary>Every piece that is not what it is below, in rising order: where it begins, its bytes now, why it was first written.</summary>
+    /// <summary>
+    /// Every piece that is not what it is below, in rising order: where it begins, its bytes now, which are the caller's until the
+    /// next one, why it was first written.
+    /// </summary>
     internal IEnumerable<(long Offset, ReadOnlyMemory<byte> Bytes, string? Purpose)> Changes()
     {
-        byte[] below = new byte[PieceSize];
+        byte[] below = new byte[PieceSize], spilled = new byte[PieceSize];
         foreach (long index in _pieces.Keys.Order())
         {
             long at = index << PieceLog;
             int length = (int)Math.Min(PieceSize, Length - at);
             _below.Read(at, below.AsSpan(0, length));
-            if (!_pieces[index].AsSpan(0, length).SequenceEqual(below.AsSpan(0, length)))
-                yield return (at, _pieces[index].AsMemory(0, length), _purposes.GetValueOrDefault(index));
+            Piece piece = _pieces[index];
+            byte[] bytes = piece.Bytes ?? spilled;
+            if (piece.Bytes is null) _spill.Read(piece.SpilledAt, spilled);
+            if (!bytes.AsSpan(0, length).SequenceEqual(below.AsSpan(0, length))) yield return (at, bytes.AsMemory(0, length), piece.Purpose);
         }
     }
 
@@ -70,7 +87,11 @@ public sealed class OverlayDevice : BlockDevice
         while (!destination.IsEmpty)
         {
             int inside = (int)(offset & (PieceSize - 1)), piece = Math.Min(destination.Length, PieceSize - inside);
-            if (_pieces.TryGetValue(offset >> PieceLog, out byte[]? bytes)) bytes.AsSpan(inside, piece).CopyTo(destination);
+            if (_pieces.TryGetValue(offset >> PieceLog, out Piece changed))
+            {
+                if (changed.Bytes is not null) changed.Bytes.AsSpan(inside, piece).CopyTo(destination);
+                else _spill.Read(changed.SpilledAt + inside, destination[..piece]);
+            }
             else
             {
                 // Join untouched neighbours into one read of the device below.
@@ -90,19 +111,23 @@ public sealed class OverlayDevice : BlockDevice
         while (!source.IsEmpty)
         {
             int inside = (int)(offset & (PieceSize - 1)), piece = Math.Min(source.Length, PieceSize - inside);
-            if (!_pieces.TryGetValue(offset >> PieceLog, out byte[]? bytes))
-            {
-                if (ChangedBytes >= MostBytes) throw new XfsException(Errno.ENOMEM, $"the changes need more memory than the {MostBytes >> 20} MiB they may take");
-                bytes = new byte[PieceSize];
-                if (Purpose is not null) _purposes[offset >> PieceLog] = Purpose;
-                long start = offset - inside;
-                if (piece < PieceSize) _below.Read(start, bytes.AsSpan(0, (int)Math.Min(PieceSize, Length - start)));
-                _pieces[offset >> PieceLog] = bytes;
-            }
-            source[..piece].CopyTo(bytes.AsSpan(inside));
+            if (!_pieces.TryGetValue(offset >> PieceLog, out Piece changed)) changed = Add(offset >> PieceLog, isWhole: piece == PieceSize);
+            if (changed.Bytes is not null) source[..piece].CopyTo(changed.Bytes.AsSpan(inside));
+            else _spill.Write(changed.SpilledAt + inside, source[..piece]);
             source = source[piece..];
             offset += piece;
         }
+    }
+
+    /// <summary>Makes a piece of what is below; nobody asks for that if all of it is written.</summary>
+    private Piece Add(long index, bool isWhole)
+    {
+        byte[] bytes = new byte[PieceSize];
+        long start = index << PieceLog;
+        if (!isWhole) _below.Read(start, bytes.AsSpan(0, (int)Math.Min(PieceSize, Length - start)));
+        bool fits = ((long)_inMemory << PieceLog) < MostBytes;
+        if (fits) _inMemory++;
+        return _pieces[index] = new Piece(fits ? bytes : null, fits ? 0 : _spill.Append(bytes), Purpose);
     }
 
     /// <summary>Nothing here is durable before <see cref="Apply"/>.</summary>
@@ -124,11 +149,12 @@ public sealed class OverlayDevice : BlockDevice
                 filled = 0;
             }
             if (filled == 0) start = at;
-            _pieces[index].AsSpan(0, length).CopyTo(run.AsSpan(filled));
+            Read(at, run.AsSpan(filled, length));
             filled += length;
         }
         if (filled > 0) _below.Write(start, run.AsSpan(0, filled));
         _below.Flush();
         _pieces.Clear();
+        _inMemory = 0;
     }
 }

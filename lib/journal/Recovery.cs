@@ -27,12 +27,15 @@ public sealed class Recovery
     private readonly RecoveryDquots _dquots;
     private LogSequenceNumber _group;
 
-    private Recovery(BlockDevice device, Geometry geometry, LogPosition position, long logBytes, bool past)
+    private readonly IReadOnlyList<LogTransaction> _behind;
+
+    private Recovery(BlockDevice device, Geometry geometry, LogPosition position, long logBytes, bool past, IReadOnlyList<LogTransaction> behind)
     {
         _result = new RecoveryResult(new OverlayDevice(device), position, geometry) { Skipped = past ? [] : null };
         _buffers = new RecoveryBuffers(_result, logBytes);
         _inodes = new RecoveryInodes(_result, _buffers);
         _dquots = new RecoveryDquots(_result, _buffers);
+        _behind = behind;
     }
 
     /// <summary>Finds head and tail of the log and replays what lies between them into memory.</summary>
@@ -42,24 +45,25 @@ public sealed class Recovery
     /// Goes on past what cannot be repeated: blocks that are damaged, and from the first damaged record on the log itself.
     /// <see cref="RecoveryResult.Skipped"/> says what that was.
     /// </param>
+    /// <param name="remains">Replays only what is whole of a damaged log; null to look for head and tail.</param>
     /// <returns>
     /// The view of the device after the replay. Unfinished intents are handed back as they are, unlinked inodes and CoW
     /// staging are left to the volume.
     /// </returns>
     /// <exception cref="CorruptionException">The log, or a block it changes, makes no sense.</exception>
     /// <exception cref="XfsUnsupportedException">The log changes something that is not known here.</exception>
-    public static RecoveryResult Replay(BlockDevice device, Geometry geometry, bool past = false)
+    public static RecoveryResult Replay(BlockDevice device, Geometry geometry, bool past = false, LogRemains? remains = null)
     {
         if (device.Length < geometry.DeviceBytes)
             throw new CorruptionException("superblock", "dblocks", $"the file system has {geometry.DeviceBytes} bytes, the device {device.Length}");
         LogArea log = new(device, geometry);
-        LogPosition position = LogScan.Find(log, geometry);
+        LogPosition position = remains?.Whole ?? LogScan.Find(log, geometry);
         // A clean log holds nothing that could be misunderstood.
         uint unknown = geometry.Superblock.FeaturesLogIncompat & ~(uint)LogIncompatFeatures.LoggedAttributes;
         if (unknown != 0 && !position.IsClean)
             throw new XfsUnsupportedException($"the log is dirty and may hold items of unknown kinds (log_incompat feature bits 0x{unknown:x})");
         long logBytes = (long)log.Distance(position.Tail.Block, position.Head) * LogRecordFormat.BasicBlock;
-        Recovery recovery = new(device, geometry, position, logBytes, past);
+        Recovery recovery = new(device, geometry, position, logBytes, past, remains?.Behind ?? []);
         if (!position.IsClean) recovery.Run(new LogReader(log, position, geometry));
         return recovery._result;
     }
@@ -68,6 +72,15 @@ public sealed class Recovery
     {
         foreach (LogTransaction transaction in Readable(reader))
             foreach (LogItem item in transaction.Items) Collect(item);
+        // What was freed behind the damage may hold somebody's data by now; nothing of the past is written there.
+        foreach (LogItem item in _behind.SelectMany(t => t.Items))
+            try
+            {
+                Collect(item);
+            }
+            catch (CorruptionException e) when (_result.Tolerates(e))
+            {
+            }
 
         foreach (LogTransaction transaction in Readable(reader))
         {

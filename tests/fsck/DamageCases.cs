@@ -39,6 +39,7 @@ internal static class DamageCases
         Case("superblock icount", Plain, FindingCodes.SbIcount, i => i.Sb(0, (ref Superblock s) => s.InodeCount = s.InodeCount + 64)),
         Case("superblock ifree", Plain, FindingCodes.SbIfree, i => i.Sb(0, (ref Superblock s) => s.FreeInodes = s.FreeInodes + 1)),
         Case("superblock residue", Plain, FindingCodes.SbResidue, i => i.Bytes(0, 512, Superblock.CrcOffset, b => b[300] = 1)),
+        Case("log: garbage where nothing was ever written", Plain, FindingCodes.LogForm, i => i.Bytes(i.Geometry.LogOffset + i.Geometry.LogBytes - 512, 4, -1, b => b.Fill(0x5A))),
         Case("copy residue", Plain, FindingCodes.SbResidue, i => i.Bytes(i.Geometry.AgOffset(new AgNumber(1)), 512, Superblock.CrcOffset, b => b[400] = 1)),
         Case("copy spino_align", Plain, FindingCodes.SbCopyDiffers, i => i.Sb(1, (ref Superblock s) => s.SparseInodeAlignment = 2)),
         Case("copy features", Plain, FindingCodes.SbCopyDiffers, i => i.Sb(1, (ref Superblock s) => s.FeaturesIncompat = s.FeaturesIncompat ^ (uint)IncompatFeatures.BigTime)),

@@ -36,6 +36,22 @@ internal sealed class PagedImage(long length)
         return image;
     }
 
+    /// <summary>Where the first byte lies that is not the same in both; -1 if there is none.</summary>
+    public long FirstDifference(PagedImage other, long from = 0)
+    {
+        byte[] zeros = new byte[PageSize];
+        foreach (long index in _pages.Keys.Union(other._pages.Keys).Where(i => (i + 1) << PageLog > from).Order())
+        {
+            Page? mine = _pages.GetValueOrDefault(index), theirs = other._pages.GetValueOrDefault(index);
+            if (mine == theirs) continue;
+            int skip = (int)Math.Max(0, from - (index << PageLog));
+            ReadOnlySpan<byte> a = (mine?.Bytes ?? zeros).AsSpan(skip), b = (theirs?.Bytes ?? zeros).AsSpan(skip);
+            int same = a.CommonPrefixLength(b);
+            if (same < a.Length) return (index << PageLog) + skip + same;
+        }
+        return -1;
+    }
+
     /// <summary>The same bytes, independent from now on.</summary>
     public PagedImage Copy()
     {

@@ -10,23 +10,20 @@ namespace ImageFs.Fsck;
 internal sealed class GroupRebuild(RepairView view, Scan scan)
 {
     private readonly Geometry _g = scan.Geometry;
-    private readonly PackedList<Claim> _kept = new();
     private readonly PackedList<FreeRun> _unclaimed = new();
     private readonly PackedList<SharedRun> _shared = new();
 
-    /// <param name="claims">All claims of the group as the comparison left them.</param>
+    /// <param name="claims">All claims of the group as the comparison left them; only those that stay are left afterwards.</param>
     /// <returns>Null, or why it cannot be done.</returns>
-    public string? Rebuild(AgNumber ag, ReadOnlySpan<Claim> claims)
+    public string? Rebuild(AgNumber ag, PackedList<Claim> claims)
     {
-        _kept.Clear();
-        foreach (ref readonly Claim claim in claims)
-            if (claim.Owner is not (RmapOwner.AllocationGroup or RmapOwner.InodeBtree or RmapOwner.Refcount or RmapOwner.Cow)) _kept.Add(claim);
-        new Overlaps(scan).Find(ag, _kept.Span, _unclaimed, _shared);
+        claims.RemoveAll(static (in Claim claim) => claim.Owner is RmapOwner.AllocationGroup or RmapOwner.InodeBtree or RmapOwner.Refcount or RmapOwner.Cow);
+        new Overlaps(scan).Find(ag, claims.Span, _unclaimed, _shared);
         if (!_g.HasReflink) _shared.Clear();
         InodeChunkRecord[] chunks = Chunks(ag, out uint inodes, out uint freeInodes);
         InodeChunkRecord[] withFree = [.. chunks.Where(c => c.Free.Value != 0 && FreeOf(c) > 0)];
         GroupTrees trees = new(_g, chunks.Length, withFree.Length, _shared.Count);
-        if (!trees.TryPlace(_unclaimed.Span, _kept.Span)) return $"group {ag} has too few blocks left for its own trees";
+        if (!trees.TryPlace(_unclaimed.Span, claims.Span)) return $"group {ag} has too few blocks left for its own trees";
 
         byte[] agf = new byte[_g.SectorSize], agi = new byte[_g.SectorSize];
         WriteFreeSpace(ag, trees, ref Agf.At(agf.AsSpan()));

@@ -75,7 +75,7 @@ public sealed class RepairTests
         AssertSameBytes(damaged, image.Device);
     }
 
-    private static void AssertSameBytes(BlockDevice expected, BlockDevice found)
+    internal static void AssertSameBytes(BlockDevice expected, BlockDevice found)
     {
         byte[] left = new byte[1 << 20], right = new byte[1 << 20];
         for (long at = 0; at < expected.Length; at += left.Length)

@@ -1,0 +1,38 @@
+using ImageFs.Devices;
+
+namespace ImageFs.Fsck;
+
+/// <summary>How the memory that grows with the image is bounded.</summary>
+/// <remarks>
+/// An eighth each is for claims and for changed blocks: what is more goes to temporary files. The rest is for what is looked up
+/// all the time and cannot go there: the inodes, the directories, and the claims of the one group that is being compared. If that
+/// is not enough for an image, it is refused with the amount that would do. Reading buffers, a few MiB, come on top.
+/// </remarks>
+internal sealed class MemoryBudget(long bytes) : IDisposable
+{
+    /// <summary>Less is refused for any image.</summary>
+    public const long Least = 8L << 20;
+
+    public long ForClaims => bytes / 8;
+    public long ForChanges => bytes / 8;
+    private long ForLookup => bytes - ForClaims - ForChanges;
+
+    /// <summary>Receives claims that do not fit.</summary>
+    public SpillFile Claims { get; } = new();
+
+    /// <summary>Bytes the tables of inodes and directories take.</summary>
+    public long Tables { get; set; }
+
+    /// <summary>Asks for room for what must stay in memory.</summary>
+    /// <param name="group">Bytes the comparison of a group takes besides.</param>
+    /// <exception cref="XfsException">ENOMEM: names the least that would do.</exception>
+    public void Require(long group = 0)
+    {
+        if (bytes < Least) throw new XfsException(Errno.ENOMEM, $"{bytes >> 20} MiB of memory are too little, at least {Least >> 20} are needed");
+        if (Tables + group <= ForLookup) return;
+        long enough = (Tables + group) * 4 / 3 + (1 << 20);
+        throw new XfsException(Errno.ENOMEM, $"{bytes >> 20} MiB of memory are too little for this image, {enough >> 20} would do so far");
+    }
+
+    public void Dispose() => Claims.Dispose();
+}
