@@ -36,6 +36,7 @@ internal sealed class InodeScan
     private readonly ForkScan _forks;
     private readonly AttributeScan _attributes;
     private readonly SymlinkScan _symlinks;
+    private readonly QuotaScan _quotas;
     private readonly byte[] _batch;
     private readonly int _chunkBytes;
     private readonly ulong _realtimeBitmap, _realtimeSummary;
@@ -49,6 +50,7 @@ internal sealed class InodeScan
         _forks = forks;
         _attributes = new AttributeScan(scan, forks, parents);
         _symlinks = new SymlinkScan(scan);
+        _quotas = new QuotaScan(scan);
         _chunkBytes = InodeChunkRecord.InodesPerChunk * _g.InodeSize;
         Superblock sb = _g.Superblock;
         (_realtimeBitmap, _realtimeSummary, _hasRealtime) = (sb.RealtimeBitmapInode, sb.RealtimeSummaryInode, sb.RealtimeBlocks != 0);
@@ -241,14 +243,15 @@ internal sealed class InodeScan
         if (!_hasRealtime && (number == _realtimeBitmap || number == _realtimeSummary) && (core.FileSize != 0 || core.BlockCount != 0))
             _scan.Report(FindingCodes.MetaInode, at with { Field = "size" }, $"{core.FileSize} bytes in {core.BlockCount} blocks without a realtime device");
 
-        bool keep = core.IsSymlink;
-        ForkTotals data = _forks.Walk(inode, number, attribute: false, keep);
+        bool quotas = core.IsRegular && _quotas.Holds(number);
+        ForkTotals data = _forks.Walk(inode, number, attribute: false, keep: core.IsSymlink || quotas);
         if (core.IsDirectory)
         {
             Directories.Add(new DirectoryNode { Inode = number, NamedBy = -1, Slot = slot, Generation = core.Generation });
             _scan.Budget.Tables += BytesOfDirectory;
         }
         else if (core.IsSymlink) _symlinks.Examine(inode, number, _forks.Map, at);
+        else if (quotas) _quotas.Examine(number, _forks.Map);
 
         ForkTotals attributes = default;
         if (core.ForkOffset != 0)

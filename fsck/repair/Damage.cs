@@ -20,6 +20,8 @@ internal enum InodeDamage
     Shares = 128,
     /// <summary>A directory that is its own ancestor: the entry that names it has to go.</summary>
     Cycle = 256,
+    /// <summary>Records of quotas that it holds.</summary>
+    Quota = 512,
 }
 
 /// <summary>What a pass over the image found, sorted by what has to be repaired.</summary>
@@ -91,6 +93,7 @@ internal sealed class Damage
             case Remedy.RebuildFork: Add(where.Inode, InodeDamage.Fork); break;
             case Remedy.ClearInode: Add(where.Inode, InodeDamage.Symlink); break;
             case Remedy.RebuildDirectory or Remedy.FixEntry or Remedy.DropEntry: Add(where.Inode, InodeDamage.Directory); break;
+            case Remedy.FixQuota: Add(where.Inode, InodeDamage.Quota); break;
             case Remedy.RebuildAttributes: Add(where.Inode, InodeDamage.Attributes); break;
             case Remedy.Reconnect when code == FindingCodes.DirectoryCycle: Add(where.Inode, InodeDamage.Cycle); break;
             case Remedy.FixLinkCount or Remedy.Reconnect or Remedy.FreeInode: Add(where.Inode, InodeDamage.Links); break;

@@ -70,6 +70,12 @@ internal sealed class RepairPass
 
         if (RebuildGroups(out GroupCompare groups) || Problem is not null) return Problem is null;
         if (RepairInodes(InodeDamage.Shares)) return true;
+        HashSet<ulong> quotas = [.. Damage.Inodes.Where(i => (i.Value & InodeDamage.Quota) != 0).Select(i => i.Key)];
+        if (quotas.Count > 0)
+        {
+            new QuotaRepair(_view, _scan).Mend(quotas);
+            return true;
+        }
 
         ForkScan again = new(_scan, _walker);
         NameScan nameScan = new(_scan, inodes, again, parents);

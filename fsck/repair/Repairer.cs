@@ -72,8 +72,9 @@ public static class Repairer
         string? inTheWay = log.Run(options.DiscardLog);
         lost = log.Lost;
         if (inTheWay is not null) return inTheWay;
+        if (view.Geometry.Superblock.RealtimeBlocks != 0) return "images with a realtime device are checked as far as the data device goes, and not repaired";
         string? problem = null;
-        bool trust = true;
+        bool trust = true, repaired = false;
         for (int pass = 0; pass < MostPasses && problem is null; pass++)
         {
             using MemoryBudget budget = new(options.MemoryBytes);
@@ -82,7 +83,9 @@ public static class Repairer
             problem = one.Problem;
             trust = one.TrustsReverseMap;
             if (!again) break;
+            repaired = true;
         }
+        if (repaired) superblocks.ForgetUsage();
         after = Checker.Check(view.Device, options, progress, cancellation);
         if (problem is not null) return problem;
         if (after.Exit is FsckExit.Clean or FsckExit.Cancelled) return null;

@@ -199,6 +199,18 @@ internal sealed class SuperblockRepair(RepairView view)
         view.Geometry = new Geometry(sb);
     }
 
+    /// <summary>Usage that the kernel has counted does not hold any more: it counts at the next mount with quotas.</summary>
+    public void ForgetUsage()
+    {
+        byte[] sector = view.Read(0, view.Geometry.SectorSize);
+        ref Superblock sb = ref Superblock.At(sector.AsSpan());
+        if (!Transactions.QuotaCheck.IsCounted(sb)) return;
+        view.Purpose = Remedy.FixQuota;
+        sb.QuotaFlags = Transactions.QuotaCheck.Forget(sb.QuotaFlags);
+        WritePrimary(sector);
+        view.Geometry = new Geometry(sb);
+    }
+
     /// <summary>Writes the copy of a group anew.</summary>
     public void WriteCopy(AgNumber ag)
     {

@@ -16,7 +16,7 @@ public enum Remedy
 {
     None, ReplayLog, RestoreSuperblock, RebuildGroupHeaders, RebuildFreeSpace, RebuildInodeBtrees, RebuildRmap, RebuildRefcount,
     Recount, RebuildFreeList, FixInode, ClearInode, RebuildFork, RebuildDirectory, FixEntry, DropEntry, RebuildAttributes, Reconnect,
-    FixLinkCount, FreeInode, FreeStaging, Restamp, ResolveClaim, GrowImage,
+    FixLinkCount, FreeInode, FreeStaging, Restamp, ResolveClaim, GrowImage, FixQuota,
 }
 
 /// <summary>One row of the table of findings: a code that is never reused, how bad it is, what it says, what would help.</summary>

@@ -159,6 +159,9 @@ public static class FindingCodes
     public static readonly FindingCode AttributeName = Row("attr-name", Error, "attribute \"{0}\" {1}", RebuildAttributes);
     public static readonly FindingCode AttributeAcl = Row("attr-acl", Error, "{0}: {1}", RebuildAttributes);
 
+    // Quotas.
+    public static readonly FindingCode QuotaRecord = Row("quota-record", Error, "{0} quota of id {1}: {2}", FixQuota);
+
     // Parent pointers.
     public static readonly FindingCode ParentForm = Row("parent-form", Error, "parent pointer \"{0}\": {1}", RebuildAttributes);
     public static readonly FindingCode ParentMissing = Row("parent-missing", Error, "entry \"{0}\" of directory {1} names this inode, which has no parent pointer for it", RebuildAttributes);

@@ -46,6 +46,7 @@ public sealed class LogSalvage
     private readonly LogArea _log;
     private readonly Geometry _geometry;
     private readonly Dictionary<uint, Found> _records = [];
+    private byte[] _record = [];
 
     private readonly record struct Found(uint Block, uint Blocks, uint Cycle, LogSequenceNumber Tail, int RecordSize, bool IsUnmount)
     {
@@ -140,9 +141,11 @@ public sealed class LogSalvage
         cost = (uint)headers + (header.Length + LogRecordFormat.BasicBlock - 1) / LogRecordFormat.BasicBlock;
         LogSequenceNumber tail = new(header.TailLsn);
         if (cost > _log.BasicBlocks || tail.Block >= _log.BasicBlocks || tail > new LogSequenceNumber(header.Lsn)) return null;
-        byte[] record = new byte[cost * LogRecordFormat.BasicBlock];
+        int bytes = (int)cost * LogRecordFormat.BasicBlock;
+        if (_record.Length < bytes) _record = new byte[bytes];
+        Span<byte> record = _record.AsSpan(0, bytes);
         _log.Read(block, record);
-        ref readonly LogOperationHeader operation = ref LogOperationHeader.At((ReadOnlySpan<byte>)record.AsSpan(headers * LogRecordFormat.BasicBlock));
+        ref readonly LogOperationHeader operation = ref LogOperationHeader.At((ReadOnlySpan<byte>)record[(headers * LogRecordFormat.BasicBlock)..]);
         bool unmount = header.OperationCount == 1 && (operation.Flags & LogOperationHeader.Unmount) != 0;
         // Formatting tools leave out the checksum of the one record they write.
         bool whole = LogRecordFormat.IsChecksumValid(record, headers) || unmount && header.Crc == 0;

@@ -21,6 +21,9 @@ internal static class QuotaCheck
         MetadataBuffer buffer = tx.Read(0, geometry.SectorSize, BlockKind.Superblock);
         if (!IsCounted(Superblock.At(buffer.Data))) return;
         ref Superblock sb = ref Superblock.At(tx.Modify(buffer));
-        sb.QuotaFlags = (ushort)(sb.QuotaFlags & ~Counted);
+        sb.QuotaFlags = Forget(sb.QuotaFlags);
     }
+
+    /// <summary>The flags (sb_qflags) without those that say so.</summary>
+    public static ushort Forget(ushort flags) => (ushort)(flags & ~Counted);
 }

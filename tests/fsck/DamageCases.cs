@@ -18,7 +18,7 @@ internal static class DamageCases
 
     public static IReadOnlyList<DamageCase> All { get; } =
     [
-        .. Superblocks(), .. Headers(), .. Blocks(), .. Trees(), .. FreeSpace(), .. InodeTrees(), .. Owners(), .. Inodes(), .. Links(), .. Directories(), .. AttributeForks(), .. ParentPointers(),
+        .. Superblocks(), .. Headers(), .. Blocks(), .. Trees(), .. FreeSpace(), .. InodeTrees(), .. Owners(), .. Inodes(), .. Links(), .. Directories(), .. AttributeForks(), .. ParentPointers(), .. Quotas(),
     ];
 
     public static IEnumerable<object[]> Rows => All.Select(c => new object[] { c.Name });
@@ -519,6 +519,19 @@ internal static class DamageCases
         Case("parent pointer: a generation in a leaf", DamagedImage.Parents, FindingCodes.ParentGeneration, i => i.AttributeBlock(AttributeLeaf(i), 0, b => Add32(b[(BinaryPrimitives.ReadUInt16BigEndian(b[84..]) + 3 + b[BinaryPrimitives.ReadUInt16BigEndian(b[84..]) + 2] + 8)..], 1))),
         Case("parent pointer: hash without the directory", DamagedImage.Parents, FindingCodes.AttributeForm, i => i.AttributeBlock(AttributeLeaf(i), 0, b => b[83] ^= 1)),
         Case("entry without a parent pointer", DamagedImage.Parents, FindingCodes.ParentMissing, i => i.Fork(i.FindUsed(c => c.IsDirectory && c.Format == ForkFormat.Local && c.ForkOffset != 0), b => b[9] = (byte)'F')),
+    ];
+
+    private static IEnumerable<DamageCase> Quotas() =>
+    [
+        Case("quota: another id", DamagedImage.Quotas, FindingCodes.QuotaRecord, i => i.QuotaRecord(7, b => Set32(b[4..], 70))),
+        Case("quota: another type", DamagedImage.Quotas, FindingCodes.QuotaRecord, i => i.QuotaRecord(7, b => b[3] = 4)),
+        Case("quota: magic", DamagedImage.Quotas, FindingCodes.QuotaRecord, i => i.QuotaRecord(0, b => b[0] = 0)),
+        Case("quota: version", DamagedImage.Quotas, FindingCodes.QuotaRecord, i => i.QuotaRecord(29, b => b[2] = 2)),
+        Case("quota: another file system", DamagedImage.Quotas, FindingCodes.QuotaRecord, i => i.QuotaRecord(3, b => b[125] ^= 1)),
+        Case("quota: LSN ahead of the log", DamagedImage.Quotas, FindingCodes.QuotaRecord, i => i.QuotaRecord(3, b => Set64(b[112..], FarLsn))),
+        Case("quota: checksum", DamagedImage.Quotas, FindingCodes.QuotaRecord, i => { i.KeepChecksums = true; i.QuotaRecord(5, b => b[50] ^= 1); }),
+        Case("quota: over the limit without a timer", DamagedImage.Quotas, FindingCodes.QuotaRecord, i => i.QuotaRecord(5, b => { Set64(b[16..], 10); Set64(b[40..], 11); })),
+        Case("quota: noise", DamagedImage.Quotas, FindingCodes.QuotaRecord, i => i.QuotaRecord(9, b => new Random(1).NextBytes(b[..108]))),
     ];
 
     /// <summary>Replaces the inline attributes by one list with a tag that does not exist.</summary>

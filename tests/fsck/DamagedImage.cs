@@ -21,7 +21,10 @@ internal sealed class DamagedImage
     /// <summary>Stands for an image with parent pointers, which xfsprogs of the samples cannot make: it is made here.</summary>
     public const string Parents = "parents";
 
-    public DamagedImage(string sample) : this(sample == Parents ? WithParents() : MemoryDevice.Load(SampleImages.Path(sample))) { }
+    /// <summary>Stands for an image with user quotas, for which most kernels lack the code.</summary>
+    public const string Quotas = "quotas";
+
+    public DamagedImage(string sample) : this(sample == Parents ? WithParents() : sample == Quotas ? WithQuotas() : MemoryDevice.Load(SampleImages.Path(sample))) { }
 
     private static MemoryDevice WithParents()
     {
@@ -33,6 +36,50 @@ internal sealed class DamagedImage
         fs.CreateFile("/many").Dispose();
         for (int i = 0; i < 20; i++) fs.CreateHardLink($"/many-{i}-{new string('n', 40 + i)}", "/many");
         return device;
+    }
+
+    /// <summary>One block of records, as the kernel makes it when the first of them is needed; nothing was counted yet.</summary>
+    private static MemoryDevice WithQuotas()
+    {
+        MemoryDevice device = new(64 << 20);
+        ImageFs.Mkfs.Mkfs.Format(device, new() { SourceDate = DateTimeOffset.UnixEpoch.AddYears(50) });
+        using (FileSystem fs = FileSystem.Open(device, write: true, leaveOpen: true))
+        using (XfsFile file = fs.CreateFile("/q")) file.Write(0, new byte[4096]);
+        DamagedImage image = new(device);
+        Geometry g = image.Geometry;
+        ulong inode = image.FindUsed(c => c.IsRegular && c.FileSize == 4096);
+        byte[] block = new byte[g.BlockSize];
+        for (uint id = 0; id < g.BlockSize / QuotaRecordSize; id++)
+        {
+            Span<byte> record = block.AsSpan((int)id * QuotaRecordSize, QuotaRecordSize);
+            BinaryPrimitives.WriteUInt16BigEndian(record, 0x4451);
+            (record[2], record[3]) = (1, (byte)(id == 0 ? 1 : 0x81));
+            BinaryPrimitives.WriteUInt32BigEndian(record[4..], id);
+            BinaryPrimitives.WriteUInt64BigEndian(record[8..], 1000 + id);
+            MemoryMarshal.Write(record[120..], g.MetaUuid);
+            Crc32c.Stamp(record, 108);
+        }
+        device.Write(image.FileBlock(inode, 0), block);
+        // Quota inodes have no name.
+        image.Fork(g.Superblock.RootInode, b => b[0] = 0);
+        image.Inode(g.Superblock.RootInode, (ref InodeCore c) => c.FileSize = 6);
+        image.Sb(0, (ref Superblock s) =>
+        {
+            s.VersionNumber = (ushort)(s.VersionNumber | (ushort)VersionBits.Quota);
+            (s.UserQuotaInode, s.GroupQuotaInode, s.ProjectQuotaInode) = (inode, ulong.MaxValue, ulong.MaxValue);
+            s.QuotaFlags = 3;
+        });
+        return device;
+    }
+
+    private const int QuotaRecordSize = 136;
+
+    /// <summary>Edits a record of the user quotas; its checksum is made right again.</summary>
+    public void QuotaRecord(uint id, EditBytes edit)
+    {
+        byte[] sector = Read(0, 512);
+        ulong inode = Superblock.At((ReadOnlySpan<byte>)sector).UserQuotaInode;
+        Bytes(FileBlock(inode, 0) + id * QuotaRecordSize, QuotaRecordSize, 108, edit);
     }
 
     public DamagedImage(MemoryDevice device)

@@ -12,7 +12,7 @@ internal static class FsckOf
         return Checker.Check(device, new FsckOptions { DeviceName = path });
     }
 
-    public static FsckReport Device(BlockDevice device) => Checker.Check(device);
+    public static FsckReport Device(BlockDevice device) => Checker.Check(new OnlyRead(device));
 
     /// <summary>Everything the report says, for messages of failing tests.</summary>
     public static string Text(this FsckReport report)
@@ -27,5 +27,15 @@ internal static class FsckOf
     {
         if (report.Exit != FsckExit.Clean || report.Findings.Any(f => f.Severity != Severity.Info) || report.Scan != ScanExtent.Complete)
             Assert.Fail($"{about}: exit {report.Exit}, scan {report.Scan}{Environment.NewLine}{report.Text()}");
+    }
+
+    /// <summary>A check never writes.</summary>
+    private sealed class OnlyRead(BlockDevice below) : BlockDevice
+    {
+        public override long Length => below.Length;
+        public override bool CanWrite => false;
+        public override void Read(long offset, Span<byte> destination) => below.Read(offset, destination);
+        public override void Write(long offset, ReadOnlySpan<byte> source) => throw new AssertFailedException($"a check writes {source.Length} bytes at {offset}");
+        public override void Flush() => throw new AssertFailedException("a check flushes");
     }
 }

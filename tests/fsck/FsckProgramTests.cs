@@ -130,6 +130,65 @@ public sealed class FsckProgramTests
     }
 
     [TestMethod]
+    public void ARepairReportHasTheFieldsItPromises()
+    {
+        using TempImage image = Damaged();
+        (int exit, string output, _) = Run("-y", "--json", "-", image.Path);
+        Assert.AreEqual(1, exit);
+        using JsonDocument report = JsonDocument.Parse(output);
+        string[] names = [.. report.RootElement.EnumerateObject().Select(p => p.Name)];
+        CollectionAssert.AreEqual(new[] { "schema", "schema_version", "device", "clean", "dirty", "scan", "exit", "problem", "unlisted", "findings", "repair" }, names);
+        JsonElement repair = report.RootElement.GetProperty("repair");
+        CollectionAssert.AreEqual(new[] { "applied", "problem", "lost_log", "notes", "bytes", "plan" }, repair.EnumerateObject().Select(p => p.Name).ToArray());
+        Assert.IsTrue(repair.GetProperty("applied").GetBoolean());
+        Assert.AreEqual(JsonValueKind.Null, repair.GetProperty("lost_log").ValueKind);
+        Assert.IsGreaterThan(0L, repair.GetProperty("bytes").GetInt64());
+        CollectionAssert.AreEqual(new[] { "offset", "length", "code", "crc_before", "crc_after" }, repair.GetProperty("plan")[0].EnumerateObject().Select(p => p.Name).ToArray());
+        CollectionAssert.AreEqual(new[] { "code", "severity", "ag", "agbno", "ino", "path", "field", "what", "remedy" },
+            report.RootElement.GetProperty("findings")[0].EnumerateObject().Select(p => p.Name).ToArray());
+    }
+
+    [TestMethod]
+    public void VerboseSaysWhatWasLookedAtAndQuietNothing()
+    {
+        string image = SampleImages.Path("plain-4k");
+        Assert.Contains("inodes", Run("-n", "-v", image).Output);
+        Assert.DoesNotContain("inodes", Run("-n", image).Output);
+        Assert.AreEqual("", Run("-n", "-q", image).Output);
+    }
+
+    /// <summary>Wherever it is cancelled, the image is what it was.</summary>
+    [TestMethod]
+    public void ACancelledRunExitsWith32AndHasChangedNothing()
+    {
+        using TempImage image = Damaged();
+        byte[] before = File.ReadAllBytes(image.Path);
+        int reports = 0;
+        FsckProgram.Run(["-y", "--dry-run", image.Path], TextWriter.Null, TextWriter.Null, new Ear(_ => reports++));
+        Assert.IsGreaterThan(10, reports);
+        for (int last = 0; last < reports; last++)
+        {
+            using CancellationTokenSource stop = new();
+            int heard = 0;
+            StringWriter output = new();
+            int exit = FsckProgram.Run(["-y", image.Path], output, TextWriter.Null, new Ear(_ =>
+            {
+                if (heard++ == last) stop.Cancel();
+            }), stop.Token);
+            // Behind the last place where anybody asks, the repair is finished.
+            if (exit == 1) break;
+            Assert.AreEqual(32, exit, $"after {last} reports");
+            Assert.Contains("cancelled", output.ToString());
+            CollectionAssert.AreEqual(before, File.ReadAllBytes(image.Path), $"after {last} reports");
+        }
+    }
+
+    private sealed class Ear(Action<FsckProgress> hear) : IProgress<FsckProgress>
+    {
+        public void Report(FsckProgress value) => hear(value);
+    }
+
+    [TestMethod]
     [DataRow("")]
     [DataRow("-n")]
     [DataRow("-n --json")]
@@ -138,6 +197,7 @@ public sealed class FsckProgramTests
     [DataRow("-n -y IMAGE")]
     [DataRow("-y --undo")]
     [DataRow("-y -m none IMAGE")]
+    [DataRow("-n -m 7 IMAGE")]
     [DataRow("IMAGE")]
     public void MisuseExitsWith16(string arguments)
     {
