@@ -117,7 +117,7 @@ internal sealed partial class FileData(Volume volume)
     private void ReadBytes(long at, Span<byte> destination, OpenInode? file = null)
     {
         BlockDevice data = volume.DataOf(file);
-        if (data.TryGetSpan(at, destination.Length, out ReadOnlySpan<byte> bytes)) bytes.CopyTo(destination);
+        if (data.TryGetSpan(at, destination.Length, out ReadOnlySpan<byte> bytes)) MappedCopy.Copy(bytes, destination);
         else data.Read(at, destination);
     }
 
@@ -126,7 +126,7 @@ internal sealed partial class FileData(Volume volume)
     internal void WriteBytes(long at, ReadOnlySpan<byte> source, OpenInode? file = null)
     {
         BlockDevice data = volume.DataOf(file);
-        if (data.TryGetWritableSpan(at, source.Length, out Span<byte> bytes)) source.CopyTo(bytes);
+        if (data.TryGetWritableSpan(at, source.Length, out Span<byte> bytes)) MappedCopy.Copy(source, bytes);
         else data.Write(at, source);
         volume.Journal!.NoteData();
     }
