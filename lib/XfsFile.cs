@@ -107,6 +107,11 @@ public sealed partial class XfsFile : IDisposable
     }
 
     /// <summary>Writes anywhere. The file grows as needed; a gap becomes a hole. Shared blocks are copied first.</summary>
+    /// <remarks>
+    /// Everybody sees the bytes at once; durable they are after <see cref="Flush"/>. A power cut before that leaves each extent of the
+    /// range as it was or as it was written. In a file that stays open, bytes written into shared blocks may be missing although
+    /// later operations, on whatever file, have survived; a size that has grown never tells of bytes that are not there.
+    /// </remarks>
     /// <exception cref="XfsNoSpaceException">No room; what lies before the shortage has been written, the rest is as it was.</exception>
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
@@ -164,14 +169,17 @@ public sealed partial class XfsFile : IDisposable
         return _fileSystem.Remapper.Dedupe(both, source.Checked(), sourceOffset, Checked(), offset, length);
     }
 
-    /// <summary>Makes the file, and everything done before, durable.</summary>
+    /// <summary>Makes the file, and everything done before, durable: nothing that came earlier can be missing afterwards.</summary>
     public void Flush()
     {
         Checked();
         Volume.Flush();
     }
 
-    /// <summary>Closes the file; what was written becomes durable with the next flush of the volume.</summary>
+    /// <summary>
+    /// Closes the file; what was written becomes durable with the next flush of the volume. When nobody has the file open any more, no
+    /// later operation can become durable before what was written to it.
+    /// </summary>
     public void Dispose()
     {
         if (!Interlocked.Exchange(ref _disposed, true)) Volume.Release(_inode);

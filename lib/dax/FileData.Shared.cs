@@ -66,9 +66,8 @@ internal sealed partial class FileData
         (old, staged) = (default, default);
         lock (volume.Gate)
         {
-            // Views show what is mapped, and a group is one transaction: neither can wait. And where every transaction is made
-            // durable by itself, what waits would be overtaken by what came after it.
-            if (volume.InGroup || volume.Layouts.Any || volume.Journal!.SoftLimit == 0) return false;
+            // Views show what is mapped, and a group is one transaction: neither can wait.
+            if (volume.InGroup || volume.Layouts.Any) return false;
             if (!inode.Core.Has(InodeFlags2.Reflink) || offset + length > (long)inode.Core.FileSize.Value) return false;
             if (!Map.TryFind(inode, ForkKind.Data, block, out old) || old.Offset > block || old.Unwritten) return false;
             old = BlockMap.Slice(old, block, end);

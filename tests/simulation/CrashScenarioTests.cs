@@ -82,6 +82,38 @@ public sealed class CrashScenarioTests
         });
     }
 
+    // The rule of DESIGN.md, "Copy-on-write": without a flush, what came later may be there and the write not.
+    [TestMethod]
+    public void S12_AWriteIntoSharedBlocksOfAnOpenFileIsOldOrNewUntilAFlushWhateverCameLater()
+    {
+        int overtaken = 0;
+        new ScenarioSweep(TwoFiles, (fs, reached) =>
+        {
+            using XfsFile b = fs.OpenFile("/b", write: true);
+            b.Write(4 * B + 100, Repeat((byte)'n', 2 * B));
+            reached(false);
+            fs.CreateFile("/later").Dispose();
+            reached(false);
+            // This one has to be mapped at once, because the size tells of it.
+            b.Write(63 * B, Repeat((byte)'g', 3 * B));
+            reached(false);
+            fs.Flush();
+            reached(true);
+        }, eager: true).Run(partial: found =>
+        {
+            if (found["a"].Content.AsSpan().ContainsAnyExcept((byte)'a')) return "a has changed";
+            ReadOnlySpan<byte> bytes = found["b"].Content, written = bytes.Slice(4 * B, 3 * B);
+            ReadOnlySpan<byte> now = written[100..(100 + 2 * B)];
+            bool old = !now.ContainsAnyExcept((byte)'a'), isNew = !now.ContainsAnyExcept((byte)'n');
+            if (!old && !isNew) return "the write is neither old nor new";
+            if (written[..100].ContainsAnyExcept((byte)'a') || written[(100 + 2 * B)..].ContainsAnyExcept((byte)'a')) return "the write reaches beyond its range";
+            if (bytes.Length > 64 * B && bytes[(64 * B)..].ContainsAnyExcept((byte)'g')) return "the size tells of bytes that were never written";
+            if (old && found.ContainsKey("later")) Interlocked.Increment(ref overtaken);
+            return null;
+        });
+        Assert.IsGreaterThan(0, overtaken, "the write was put off");
+    }
+
     [TestMethod]
     [DataRow("private", false)]
     [DataRow("private", true)]

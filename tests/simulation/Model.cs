@@ -5,7 +5,8 @@ namespace ImageFs.Tests.Simulation;
 /// <summary>
 /// What the tree must look like, in memory, and what it looked like after every operation. Beside names and bytes it knows
 /// which blocks are one and the same, because that decides what a power cut may mix: a write to a block of its own goes
-/// straight to the disk, a write to a shared one does not show before its transaction.
+/// straight to the disk, a write to a shared one does not show before its transaction, and if the file stays open, that
+/// transaction may wait for a flush, for the file to be closed or for somebody who changes its layout.
 /// </summary>
 /// <remarks>
 /// Always true: a block's versions are in the order of the operations that wrote them; a block with more than one reference
@@ -16,6 +17,8 @@ internal sealed class Model
     private ModelState _now;
     private readonly List<ModelState> _after;
     private readonly Dictionary<int, int> _handles = [];
+    // By inode: operations that mapped whatever copy-on-write had written of it.
+    private readonly Dictionary<int, List<int>> _settled = [];
     private int _nextInode;
 
     /// <summary>An empty root directory.</summary>
@@ -62,7 +65,7 @@ internal sealed class Model
                     long at = index * BlockSize;
                     bytes.AsSpan((int)at, (int)Math.Min(BlockSize, bytes.Length - at)).CopyTo(content);
                     if (!fresh.TryGetValue(old, out ModelBlock? now))
-                        fresh[old] = now = new ModelBlock(0, inode, content);
+                        fresh[old] = now = new ModelBlock(0, inode, content) { MayBeShared = old.MayBeShared };
                     now.References++;
                     blocks.Add(index, now);
                 }
@@ -89,7 +92,7 @@ internal sealed class Model
         ModelBlock Copy(ModelBlock block, int inode)
         {
             if (!copies.TryGetValue(block, out ModelBlock? copy))
-                copies[block] = copy = new ModelBlock(0, inode, block.Latest) { References = block.References };
+                copies[block] = copy = new ModelBlock(0, inode, block.Latest) { References = block.References, MayBeShared = block.MayBeShared };
             return copy;
         }
     }
@@ -119,8 +122,20 @@ internal sealed class Model
     public void Close(int handle)
     {
         _handles.Remove(handle, out int inode);
+        if (!_handles.ContainsValue(inode)) Settle(inode);
         FreeIfGone(inode);
     }
+
+    /// <summary>The operation under way maps what copy-on-write has written of a file.</summary>
+    private void Settle(int inode)
+    {
+        if (!_settled.TryGetValue(inode, out List<int>? operations)) _settled.Add(inode, operations = []);
+        operations.Add(Operations + 1);
+    }
+
+    /// <summary>True if what a file's owner wrote in one operation is mapped after another, without a flush.</summary>
+    public bool IsSettled(int inode, int written, int operations) =>
+        _settled.TryGetValue(inode, out List<int>? at) && at.Exists(operation => operation >= written && operation <= operations);
 
     /// <summary>Takes a name away, and the inode with its last one unless somebody has it open.</summary>
     public void Unlink(string path)
@@ -204,14 +219,20 @@ internal sealed class Model
                 block.Add(operation, inode, content);
             else
             {
+                ModelBlock now = new(operation, inode, content) { References = 1 };
                 if (there)
+                {
                     block!.References--;
-                blocks = blocks.SetItem(index, new ModelBlock(operation, inode, content) { References = 1 });
+                    now.Before = block.Latest;
+                    block.MayBeShared = now.MayBeShared = true;
+                }
+                blocks = blocks.SetItem(index, now);
             }
             data = data[piece..];
             offset += piece;
         }
         _now = _now.With(inode, file with { Blocks = blocks, Size = size });
+        if (moves || InGroup || !_handles.ContainsValue(inode)) Settle(inode);
     }
 
     // Bytes between the old end and what comes behind it are zeroed, which gives a shared last block a copy of its own.
@@ -228,6 +249,7 @@ internal sealed class Model
 
     public void SetSize(int inode, long size)
     {
+        Settle(inode);
         OwnTail(inode, size);
         ModelFile file = (ModelFile)_now.Nodes[inode];
         ImmutableSortedDictionary<long, ModelBlock> blocks = file.Blocks;
@@ -254,6 +276,8 @@ internal sealed class Model
     /// <summary>Makes a range of a file be the blocks of another range; offsets are whole blocks, the end may be that of the source.</summary>
     public void Share(int from, long fromOffset, int to, long toOffset, long length, bool grow)
     {
+        Settle(from);
+        Settle(to);
         OwnTail(to, toOffset);
         ModelFile source = (ModelFile)_now.Nodes[from], target = (ModelFile)_now.Nodes[to];
         ImmutableSortedDictionary<long, ModelBlock> blocks = target.Blocks;
@@ -275,6 +299,7 @@ internal sealed class Model
     /// <summary>Makes a range read as zeros: whole blocks are gone, parts of others are overwritten.</summary>
     public void Punch(int inode, long offset, long length)
     {
+        Settle(inode);
         long end = offset + length, first = (offset + BlockSize - 1) / BlockSize, behind = end / BlockSize;
         ModelFile file = (ModelFile)_now.Nodes[inode];
         _now = _now.With(inode, file with { Blocks = Without(file.Blocks, first, behind) });
@@ -298,6 +323,7 @@ internal sealed class Model
     /// <summary>Blocks that a range shares get copies of their own.</summary>
     public void Unshare(int inode, long offset, long length)
     {
+        Settle(inode);
         ModelFile file = (ModelFile)_now.Nodes[inode];
         ImmutableSortedDictionary<long, ModelBlock> blocks = file.Blocks;
         foreach ((long index, ModelBlock block) in file.Blocks)
@@ -313,6 +339,7 @@ internal sealed class Model
     /// <summary>Puts a hole of whole blocks into a file.</summary>
     public void Insert(int inode, long offset, long length)
     {
+        Settle(inode);
         ModelFile file = (ModelFile)_now.Nodes[inode];
         _now = _now.With(inode, new ModelFile(file.Size + length, Moved(file.Blocks, offset / BlockSize, length / BlockSize)));
     }
@@ -320,6 +347,7 @@ internal sealed class Model
     /// <summary>Takes whole blocks out of a file.</summary>
     public void Collapse(int inode, long offset, long length)
     {
+        Settle(inode);
         ModelFile file = (ModelFile)_now.Nodes[inode];
         ImmutableSortedDictionary<long, ModelBlock> blocks = Without(file.Blocks, offset / BlockSize, (offset + length) / BlockSize);
         _now = _now.With(inode, new ModelFile(file.Size - length, Moved(blocks, (offset + length) / BlockSize, -length / BlockSize)));
@@ -341,6 +369,8 @@ internal sealed class Model
     /// <summary>Lets two ranges of whole blocks change places; without a length all there is, sizes included.</summary>
     public void ExchangeRange(int one, long oneOffset, int other, long otherOffset, long? length)
     {
+        Settle(one);
+        Settle(other);
         ModelFile first = (ModelFile)_now.Nodes[one], second = (ModelFile)_now.Nodes[other];
         long bytes = length ?? Math.Max(first.Size - oneOffset, second.Size - otherOffset);
         long count = (bytes + BlockSize - 1) / BlockSize, from = oneOffset / BlockSize, to = otherOffset / BlockSize;
@@ -385,6 +415,12 @@ internal sealed class ModelBlock
 
     public byte[] Latest => _versions[^1].Bytes;
 
+    /// <summary>What the file had here before its owner was given this block, if copy-on-write did that.</summary>
+    public byte[]? Before { get; set; }
+
+    /// <summary>On the disk it may have another owner still, or again after a power cut: writes to it may be put off.</summary>
+    public bool MayBeShared { get; set; }
+
     /// <summary>The operation that wrote it first.</summary>
     public int Born => _versions[0].Operation;
 
@@ -401,9 +437,10 @@ internal sealed class ModelBlock
 
     /// <summary>
     /// True if a piece read by an inode is what it was after <paramref name="operations"/> operations, or something that inode
-    /// itself has written in place since then, up to operation <paramref name="begun"/>.
+    /// itself has written in place since then, up to operation <paramref name="begun"/>, or what was there before a write that
+    /// was put off: one behind the last of the <paramref name="flushed"/> operations, which nothing has settled.
     /// </summary>
-    public bool Allows(ReadOnlySpan<byte> piece, int offset, int inode, int operations, int begun)
+    public bool Allows(ReadOnlySpan<byte> piece, int offset, int inode, Model model, int operations, int begun, int flushed)
     {
         for (int i = _versions.Count - 1; i >= 0; i--)
         {
@@ -412,8 +449,11 @@ internal sealed class ModelBlock
                 continue;
             if (bytes.AsSpan(offset, piece.Length).SequenceEqual(piece))
                 return true;
-            if (operation <= operations)
+            if (operation > operations) continue;
+            if (!MayBeShared || operation <= flushed || model.IsSettled(writer, operation, operations))
                 return false;
+            if (i == 0)
+                return Before is not null && Before.AsSpan(offset, piece.Length).SequenceEqual(piece);
         }
         return false;
     }

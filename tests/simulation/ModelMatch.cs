@@ -2,9 +2,10 @@ namespace ImageFs.Tests.Simulation;
 
 /// <summary>
 /// Decides whether a tree found after a power cut is one the promises allow. Operations become durable in their order, so it must
-/// be the tree after some number of operations, at least as many as were flushed. Three things may go further:
+/// be the tree after some number of operations, at least as many as were flushed. Four things may differ:
 /// a block its owner overwrote in place may hold later bytes, sector by sector (or word by word, if the cut tears sectors); and of the first operation that is not
-/// there, if it is one that runs in several transactions, a part may be.
+/// there, if it is one that runs in several transactions, a part may be; and what was written to shared blocks of an open file
+/// and not flushed may be missing, although later operations are there.
 /// </summary>
 /// <param name="model">The history.</param>
 /// <param name="flushed">Operations that a flush promised.</param>
@@ -102,7 +103,7 @@ internal sealed class ModelMatch(Model model, int flushed, int begun, Func<int, 
 
     private bool Allows(ModelFile file, long index, ReadOnlySpan<byte> piece, int inside, int inode, int operations) =>
         file.Blocks.TryGetValue(index, out ModelBlock? block)
-            ? block.Allows(piece, inside, inode, operations, begun)
+            ? block.Allows(piece, inside, inode, model, operations, begun, flushed)
             : !piece.ContainsAnyExcept((byte)0);
 
     private static string Expected(ModelFile file, long index, int inside, int length, int operations) =>
