@@ -7,7 +7,7 @@ internal static class DataBench
 {
     private static readonly (string Name, Action<Options> Run)[] s_rows =
     [
-        ("read", DataInPlace.SequentialRead), ("random", DataInPlace.RandomRead), ("overwrite", DataInPlace.Overwrite), ("threads", DataInPlace.Threads),
+        ("read", DataInPlace.SequentialRead), ("random", DataInPlace.RandomRead), ("overwrite", DataInPlace.Overwrite), ("threads", DataInPlace.Threads), ("holes", DataInPlace.HoleWrites),
         ("cow", DataSharing.CopyOnWrite), ("clone", DataSharing.Clone), ("dedupe", DataSharing.Compare), ("memory", DataMemory.Run),
     ];
 

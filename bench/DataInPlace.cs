@@ -117,6 +117,42 @@ internal static class DataInPlace
         }
     }
 
+    /// <summary>Long writes into holes, each thread in a file of its own: how far one transaction at a time lets threads go on side by side.</summary>
+    public static void HoleWrites(Options options)
+    {
+        using DataImages images = new(options, "4g");
+        Series one = new("one thread"), all = new($"{Environment.ProcessorCount} threads");
+        for (int run = -1; run < options.Runs; run++)
+        {
+            double single = FillFiles(images.Fs, 1), many = FillFiles(images.Fs, Environment.ProcessorCount);
+            if (run < 0) continue;
+            one.Add(single);
+            all.Add(many);
+        }
+        DataBench.Print("writes of 1 MiB into holes, a file for each thread", "MB/s", all, (one, 0));
+    }
+
+    private static double FillFiles(FileSystem fs, int count)
+    {
+        const int pieces = 128;
+        XfsFile[] files = [.. Enumerable.Range(0, count).Select(i => fs.CreateFile($"/hole{i}"))];
+        byte[] piece = new byte[Mebibyte];
+        new Random(4).NextBytes(piece);
+        Thread[] threads = [.. files.Select(file => new Thread(() =>
+        {
+            for (int i = 0; i < pieces; i++) file.Write((long)i * Mebibyte, piece);
+        }))];
+        double seconds = DataImages.Seconds(() =>
+        {
+            foreach (Thread thread in threads) thread.Start();
+            foreach (Thread thread in threads) thread.Join();
+        });
+        foreach (XfsFile file in files) file.Dispose();
+        for (int i = 0; i < count; i++) fs.DeleteFile($"/hole{i}");
+        fs.Flush();
+        return (double)count * pieces * Mebibyte / 1e6 / seconds;
+    }
+
     private static double Together(int count, XfsFile file, bool write)
     {
         Thread[] threads = new Thread[count];

@@ -18,7 +18,7 @@ static int Usage()
           Creates N small files with one flush at the end, through the library and through the kernel on a loop mount.
                bench bigdirectory [--files N] [--runs N] [--folder DIR]
           One directory of N entries: create, look up, list, delete; through the library and through the kernel on a loop mount.
-               bench data [read|random|overwrite|threads|cow|clone|dedupe|memory ...] [--runs N] [--folder DIR]
+               bench data [read|random|overwrite|threads|holes|cow|clone|dedupe|memory ...] [--runs N] [--folder DIR]
           Moves and shares the bytes of files: the library on a mapped image, raw memory, and the kernel on a loop mount.
                bench fsck [--files N] [--extents N] [--runs N] [--folder DIR]
           Checks an image of N small files, and one of N extents in 100 files, with ours and with xfs_repair -n; the first is then

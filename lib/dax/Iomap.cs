@@ -21,6 +21,8 @@ internal enum IomapPurpose
 {
     /// <summary>Every run; nobody asks who else owns the blocks. Works without the volume's gate.</summary>
     Read,
+    /// <summary>As <see cref="Read"/>, inside a transaction that changes the mapping and may yet be undone.</summary>
+    Remap,
     /// <summary>Every run, cut where sharing begins and ends: what fiemap shows.</summary>
     Report,
     /// <summary>Every run, cut where a write must do something else: in place, to new blocks, into a reservation.</summary>
@@ -89,13 +91,13 @@ internal struct IomapIterator(Volume volume, OpenInode file, FileBlock from, Fil
 
     private readonly Iomap Look(FileBlock at)
     {
-        Segment segment = file.SegmentAt(at, end);
+        Segment segment = purpose == IomapPurpose.Remap ? LookInFork(at) : file.SegmentAt(at, end);
         uint alike = (uint)Math.Min(Extent.MaxLength, (segment.End < end ? segment.End : end) - at);
         if (segment.IsHole) return new Iomap(IomapKind.Hole, at, (segment.End < end ? segment.End : end) - at, default);
         FsBlock start = segment.Start + (at - segment.Offset);
         if (segment.Unwritten) return new Iomap(IomapKind.Unwritten, at, alike, start);
         bool shared = false, reserved = false;
-        if (purpose != IomapPurpose.Read && file.Inode.Core.Has(InodeFlags2.Reflink))
+        if (purpose is not (IomapPurpose.Read or IomapPurpose.Remap) && file.Inode.Core.Has(InodeFlags2.Reflink))
         {
             AllocationGroup group = volume.Groups.Of(start);
             AgBlock block = volume.Geometry.BlockInAg(start);
@@ -117,6 +119,13 @@ internal struct IomapIterator(Volume volume, OpenInode file, FileBlock from, Fil
             }
         }
         return new Iomap(IomapKind.Written, at, alike, start, shared, reserved);
+    }
+
+    private readonly Segment LookInFork(FileBlock at)
+    {
+        bool mapped = volume.Map.TryFind(file.Inode, ForkKind.Data, at, out Extent extent);
+        return mapped && extent.Offset <= at ? new Segment(extent.Offset, extent.End, extent.Start, extent.Unwritten, Private: false)
+            : new Segment(at, mapped ? extent.Offset : new FileBlock(FileBlock.Limit), FsBlock.Null, Unwritten: false, Private: false);
     }
 }
 

@@ -210,70 +210,51 @@ internal sealed class Remapper(Volume volume, FileData data)
 
     private void Remap(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length, long growTo, CancellationToken cancellation)
     {
-        FileBlock from = BlockOf(sourceOffset), end = BlockUp(sourceOffset + length), to = BlockOf(destinationOffset);
-        lock (volume.Gate) destination.Cow.Cancel(to, to + (end - from));
+        FileBlock from = BlockOf(sourceOffset), end = BlockUp(sourceOffset + length), to = BlockOf(destinationOffset), last = to + (end - from);
+        lock (volume.Gate) destination.Cow.Cancel(to, last);
         Inode into = destination.Inode;
-        volume.RunInPieces((From: from, To: to), (Transaction tx, ref (FileBlock From, FileBlock To) at) =>
+        IomapPair all = new(new IomapIterator(volume, source, from, end, IomapPurpose.Remap), new IomapIterator(volume, destination, to, last, IomapPurpose.Remap));
+        volume.RunInPieces(all, (Transaction tx, ref IomapPair runs) =>
         {
             cancellation.ThrowIfCancellationRequested();
-            if (at.From >= end) return false;
-            ulong done = RemapRun(tx, source.Inode, at.From, into, at.To, end - at.From);
-            at = (at.From + done, at.To + done);
-            return at.From < end;
-        }, ending: (tx, at, _) =>
+            if (!runs.MoveNext()) return false;
+            runs.Cut(AtOnce(runs));
+            RemapRun(tx, runs.One, into, runs.Other);
+            return runs.One.End < end;
+        }, ending: (tx, runs, _) =>
         {
-            long reached = Math.Min(growTo, (long)(at.To.Value << Geometry.BlockLog));
+            long reached = Math.Min(growTo, (long)(runs.Other.End.Value << Geometry.BlockLog));
             if (reached > (long)into.Core.FileSize.Value) data.SetSize(tx, into, reached);
         });
     }
 
-    /// <summary>Remaps the first run of a range that is one piece on both sides.</summary>
-    /// <returns>Blocks done.</returns>
-    private ulong RemapRun(Transaction tx, Inode source, FileBlock from, Inode destination, FileBlock to, ulong blocks)
+    /// <summary>Blocks of a pair of runs whose owners can be counted anew in one change of the reference counts.</summary>
+    private ulong AtOnce(in IomapPair runs)
     {
-        bool mapped = volume.Map.TryFind(source, ForkKind.Data, from, out Extent extent);
-        bool hole = !mapped || extent.Offset > from;
-        ulong length = Math.Min(blocks, !mapped ? blocks : hole ? extent.Offset - from : extent.End - from);
-        bool empty = hole || extent.Unwritten; // reads as zeros: the destination gets a hole
-        if (!empty)
-        {
-            extent = BlockMap.Slice(extent, from, from + length);
-            length = ReferenceCounts.Adjustable(volume.Groups.Of(extent.Start), Geometry.BlockInAg(extent.Start), extent.Length);
-        }
+        ulong length = runs.One.Length;
+        if (!runs.One.ReadsAsZeros) length = Math.Min(length, Adjustable(runs.One, length));
+        return runs.Other.Kind == IomapKind.Hole ? length : Math.Min(length, Adjustable(runs.Other, length));
+    }
 
-        bool there = volume.Map.TryFind(destination, ForkKind.Data, to, out Extent old);
-        if (!there || old.Offset >= to + length) old = default;
-        else if (old.Offset > to)
-        {
-            length = old.Offset - to;
-            old = default;
-        }
-        else
-        {
-            old = BlockMap.Slice(old, to, to + length);
-            uint most = ReferenceCounts.Adjustable(volume.Groups.Of(old.Start), Geometry.BlockInAg(old.Start), old.Length);
-            length = Math.Min(length, most);
-            old = old with { Length = (uint)length };
-        }
+    private ulong Adjustable(in Iomap run, ulong length) =>
+        ReferenceCounts.Adjustable(volume.Groups.Of(run.Start), Geometry.BlockInAg(run.Start), (uint)length);
 
-        if (empty)
+    /// <summary>Lets a run of the destination be what a run of the source is: the same blocks, or a hole.</summary>
+    private void RemapRun(Transaction tx, in Iomap source, Inode destination, in Iomap old)
+    {
+        if (source.ReadsAsZeros)
         {
             // A hole makes a hole; unwritten blocks need not take those away that are unwritten too.
-            if (old.Length > 0 && (hole || !old.Unwritten)) data.Unmap(tx, destination, old);
-            return length;
+            if (old.Kind != IomapKind.Hole && (source.Kind == IomapKind.Hole || old.Kind != IomapKind.Unwritten)) data.Unmap(tx, destination, old.Extent);
+            return;
         }
-        extent = extent with { Length = (uint)length };
-        if (old.Length > 0)
-        {
-            if (old.Start == extent.Start && !old.Unwritten) return length; // shared already
-            data.Unmap(tx, destination, old);
-        }
-        AllocationGroup group = volume.Groups.Of(extent.Start);
+        if (old.Kind == IomapKind.Written && old.Start == source.Start) return; // shared already
+        if (old.Kind != IomapKind.Hole) data.Unmap(tx, destination, old.Extent);
+        AllocationGroup group = volume.Groups.Of(source.Start);
         FreeList.Fill(tx, group);
         if (group.Available(metadata: true) == 0) throw new XfsNoSpaceException($"AG {group.Number}: no room for another owner's records");
-        ReferenceCounts.Increase(tx, group, Geometry.BlockInAg(extent.Start), extent.Length);
-        volume.Map.Map(tx, destination, ForkKind.Data, extent with { Offset = to });
-        return length;
+        ReferenceCounts.Increase(tx, group, Geometry.BlockInAg(source.Start), (uint)source.Length);
+        volume.Map.Map(tx, destination, ForkKind.Data, source.Extent with { Offset = old.Offset });
     }
 
     /// <summary>Compares two ranges, both maps in lock step. What lies in the same blocks, or in none on both sides, is not read.</summary>

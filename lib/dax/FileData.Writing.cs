@@ -1,0 +1,281 @@
+using System.Buffers;
+using ImageFs.Allocation;
+using ImageFs.Extents;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Transactions;
+
+namespace ImageFs.Dax;
+
+/// <content>Writing, by what lies under the write.</content>
+internal sealed partial class FileData
+{
+    /// <summary>Bytes written to new blocks in one transaction.</summary>
+    internal const int WriteUnit = 8 << 20;
+
+    /// <summary>From so many bytes on a write into a hole takes two transactions, and copies between them, where it holds up nobody.</summary>
+    private const int CopiedOutside = 128 << 10;
+
+    /// <summary>
+    /// Writes anywhere; the file grows as needed and what lies between its old end and the write reads as zeros. The caller
+    /// holds the inode exclusively.
+    /// </summary>
+    /// <exception cref="XfsNoSpaceException">No room: what was written before the shortage stays, the rest is as it was.</exception>
+    public void Write(OpenInode file, long offset, ReadOnlySpan<byte> data)
+    {
+        volume.RequireWritable();
+        if (data.IsEmpty) return;
+        if (offset < 0 || offset > Geometry.MaxFileSize - data.Length || BlockUp(offset + data.Length).Value > FileBlock.Limit)
+            throw new XfsException(Errno.EFBIG, $"a write of {data.Length} bytes at {offset} ends beyond the largest file");
+        long size = (long)file.Inode.Core.FileSize.Value;
+        if (offset > size)
+        {
+            TryComplete(file);
+            lock (volume.Gate) ZeroMapped(file, size, offset);
+        }
+        while (!data.IsEmpty)
+        {
+            int done = WriteShared(file, offset, data);
+            if (done == 0)
+            {
+                TryComplete(file);
+                done = WritePiece(file, offset, data);
+            }
+            offset += done;
+            data = data[done..];
+        }
+    }
+
+    /// <summary>Writes as much as one mapping allows.</summary>
+    private int WritePiece(OpenInode file, long offset, ReadOnlySpan<byte> data)
+    {
+        Inode inode = file.Inode;
+        Extent extent, added = default;
+        lock (volume.Gate)
+        {
+            FileBlock block = BlockOf(offset), end = BlockUp(offset + data.Length);
+            bool mapped = Map.TryFind(inode, ForkKind.Data, block, out extent);
+            if (!mapped || extent.Offset > block)
+            {
+                FileBlock stop = mapped && extent.Offset < end ? extent.Offset : end;
+                if (volume.InGroup || Math.Min(data.Length, Bytes(stop) - offset) < CopiedOutside) return WriteHole(inode, offset, data, stop);
+                if (Bytes(stop) - offset > WriteUnit) stop = BlockUp(offset + WriteUnit);
+                extent = added = Preallocate(inode, block, stop);
+            }
+            extent = BlockMap.Slice(extent, block, end);
+            if (!extent.Unwritten) return Overwrite(file, extent, offset, data, sizeAfter: null);
+        }
+        // Nobody else is in the file, and what is unwritten nobody reads: the gate is not needed while the bytes move.
+        int length = (int)Math.Min(data.Length, Bytes(extent.End) - offset);
+        try
+        {
+            WriteRun(extent, offset, data[..length], source: null);
+            volume.Run(tx =>
+            {
+                Map.SetUnwritten(tx, inode, extent, unwritten: false);
+                Touch(tx, inode, offset + length);
+            });
+        }
+        catch (XfsException) when (added.Length > 0 && volume.Journal!.Failure is null)
+        {
+            lock (volume.Gate) FreeRange(inode, ForkKind.Data, added.Offset, added.End);
+            throw;
+        }
+        return length;
+    }
+
+    private Extent Preallocate(Inode inode, FileBlock from, FileBlock end) => volume.Run(tx =>
+    {
+        Extent found = HoleFiller.Allocate(tx, volume, inode, GoalFor(inode, from), from, end);
+        Map.Map(tx, inode, ForkKind.Data, found);
+        return found;
+    });
+
+    /// <summary>
+    /// Writes to written blocks: in place if they are private, elsewhere if anybody else could see it, now or after a power cut.
+    /// </summary>
+    /// <param name="extent">What is mapped under the write; it begins with the write's first block.</param>
+    /// <param name="sizeAfter">Size the file gets; null to grow it to the write's end.</param>
+    /// <returns>Bytes written: as many as lie in blocks that are alike.</returns>
+    private int Overwrite(OpenInode file, Extent extent, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
+    {
+        Inode inode = file.Inode;
+        AllocationGroup group = volume.Groups.Of(extent.Start);
+        AgBlock start = Geometry.BlockInAg(extent.Start);
+        uint alike = extent.Length;
+        bool copy = false;
+        if (inode.Core.Has(InodeFlags2.Reflink))
+        {
+            copy = ReferenceCounts.MustCopy(group, start, ref alike);
+            // A reservation left over from earlier sharing is used up, even where nobody shares any more.
+            bool reserved = file.Cow.TryFind(extent.Offset, out Extent reservation);
+            ulong until = Math.Min(extent.Offset.Value + alike, reserved ? reservation.End.Value : file.Cow.NextStart(extent.Offset, extent.End).Value);
+            alike = (uint)(until - extent.Offset.Value);
+            copy |= reserved;
+        }
+        // What the running group has allocated itself nobody will miss.
+        bool replace = volume.InGroup && !copy && !volume.Fresh.Contains(group.Number, start.Value, ref alike);
+        extent = extent with { Length = alike };
+        int length = (int)Math.Min(data.Length, Bytes(extent.End) - offset);
+        data = data[..length];
+        if (copy) return WriteCow(file, extent, offset, data, sizeAfter);
+        if (replace) return WriteReplacing(inode, extent, offset, data, sizeAfter);
+        WriteBytes(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), data, file);
+        // Zeros behind the end change nothing anybody could ask for.
+        if (sizeAfter is null) volume.Run(tx => Touch(tx, inode, offset + length));
+        return length;
+    }
+
+    /// <summary>In an atomic group: new blocks take the place of private ones, in the group's transaction, so nothing need be staged.</summary>
+    private int WriteReplacing(Inode inode, Extent old, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
+    {
+        int most = (int)Math.Min(data.Length, Bytes(BlockUp(offset + Math.Min(data.Length, WriteUnit))) - offset);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(most);
+        data[..most].CopyTo(bytes);
+        long size = (long)inode.Core.FileSize.Value;
+        try
+        {
+            return volume.Run(tx =>
+            {
+                uint wanted = (uint)(BlockUp(offset + most) - old.Offset);
+                FsBlock start = SpaceAllocator.Allocate(tx, volume.Groups, old.Start, 1, wanted, metadata: false, out uint length);
+                Extent now = old with { Start = start, Length = length };
+                int piece = (int)Math.Min(most, Bytes(now.End) - offset);
+                WriteRun(now, offset, bytes.AsSpan(0, piece), old, size);
+                Unmap(tx, inode, old with { Length = length });
+                MapNew(tx, inode, now);
+                if (sizeAfter is long given) SetSize(tx, inode, given); else Touch(tx, inode, offset + piece);
+                return piece;
+            });
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    /// <summary>Maps blocks that were allocated, and filled, a moment ago.</summary>
+    internal void MapNew(Transaction tx, Inode inode, Extent run)
+    {
+        Map.Map(tx, inode, ForkKind.Data, run);
+        if (volume.InGroup) tx.WhenCommitted(() => volume.Fresh.Add(Geometry.AgOf(run.Start), Geometry.BlockInAg(run.Start).Value, run.Length), undo: null);
+    }
+
+    /// <summary>Where new blocks of a file would best lie: behind those before them.</summary>
+    internal FsBlock GoalFor(Inode inode, FileBlock block) =>
+        Map.TryFindLast(inode, ForkKind.Data, block, out Extent before) ? before.Start + before.Length : NearInode(inode);
+
+    private int WriteHole(Inode inode, long offset, ReadOnlySpan<byte> data, FileBlock end)
+    {
+        FileBlock block = BlockOf(offset);
+        // The transaction's delegate cannot hold a span; the data is written inside it because only it knows where.
+        int most = (int)Math.Min(Math.Min(data.Length, Bytes(end) - offset), WriteUnit);
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(most);
+        end = BlockUp(offset + most);
+        try
+        {
+            data[..most].CopyTo(bytes);
+            return volume.Run(tx =>
+            {
+                Extent found = HoleFiller.Allocate(tx, volume, inode, GoalFor(inode, block), block, end);
+                Extent extent = BlockMap.Slice(found, block, end) with { Unwritten = false };
+                int piece = (int)Math.Min(most, Bytes(extent.End) - offset);
+                WriteRun(extent, offset, bytes.AsSpan(0, piece), source: null);
+                // What the extent size hint added on either side stays unwritten.
+                if (found.Offset < extent.Offset) Map.Map(tx, inode, ForkKind.Data, BlockMap.Slice(found, found.Offset, extent.Offset));
+                MapNew(tx, inode, extent);
+                if (found.End > extent.End) Map.Map(tx, inode, ForkKind.Data, BlockMap.Slice(found, extent.End, found.End));
+                Touch(tx, inode, offset + piece);
+                return piece;
+            });
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    /// <summary>Copy-on-write: stage blocks, fill them (edges from the shared ones), remap what was filled.</summary>
+    /// <param name="extent">The shared blocks under the write.</param>
+    /// <param name="sizeAfter">Size the file gets in the same transaction; null to grow it to the write's end.</param>
+    internal int WriteCow(OpenInode file, in Extent extent, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
+    {
+        Inode inode = file.Inode;
+        Extent filled = file.Cow.Stage(extent.Offset, extent.End, extent.Start);
+        int length = (int)Math.Min(data.Length, Bytes(filled.End) - offset);
+        Extent old = BlockMap.Slice(extent, filled.Offset, filled.End);
+        try
+        {
+            WriteRun(filled, offset, data[..length], old, (long)inode.Core.FileSize.Value);
+            volume.Run(tx =>
+            {
+                Unmap(tx, inode, old);
+                file.Cow.Take(tx, filled);
+                MapNew(tx, inode, filled);
+                if (sizeAfter is long size) SetSize(tx, inode, size); else Touch(tx, inode, offset + length);
+            });
+        }
+        catch (XfsException) when (volume.Journal!.Failure is null)
+        {
+            file.Cow.Cancel(filled.Offset, filled.End);
+            throw;
+        }
+        return length;
+    }
+
+    /// <summary>
+    /// Fills a run of new blocks that nothing points at yet: the data, and at the edges what was there before, or zeros.
+    /// </summary>
+    /// <param name="source">The blocks the run replaces, read for the edges only; null for zeros.</param>
+    /// <param name="sourceEnd">Bytes of the file: beyond it the source is not copied but zeroed.</param>
+    private void WriteRun(in Extent run, long offset, ReadOnlySpan<byte> data, Extent? source, long sourceEnd = 0)
+    {
+        long start = Bytes(run.Offset), end = Bytes(run.End), device = Geometry.ByteOffset(run.Start);
+        int head = (int)(offset - start), tail = (int)(end - offset - data.Length);
+        if (head == 0 && tail == 0)
+        {
+            WriteBytes(device, data);
+            return;
+        }
+        // Whole blocks in the middle go straight out; the first and last block are put together.
+        byte[] edge = ArrayPool<byte>.Shared.Rent((int)BlockSize);
+        try
+        {
+            void Fill(Span<byte> bytes, long at)
+            {
+                bytes.Clear();
+                if (source is not Extent old) return;
+                long count = Math.Min(bytes.Length, sourceEnd - at);
+                if (count > 0) ReadBytes(Geometry.ByteOffset(old.Start) + (at - Bytes(old.Offset)), bytes[..(int)count]);
+            }
+            Span<byte> block = edge.AsSpan(0, (int)BlockSize);
+            if (head > 0)
+            {
+                int inside = (int)Math.Min(BlockSize - head, data.Length);
+                Fill(block[..head], start);
+                data[..inside].CopyTo(block[head..]);
+                if (head + inside < BlockSize) Fill(block[(head + inside)..], start + head + inside);
+                WriteBytes(device, block);
+                data = data[inside..];
+                device += BlockSize;
+                start += BlockSize;
+                if (start == end) return;
+            }
+            int whole = data.Length / (int)BlockSize * (int)BlockSize;
+            if (whole > 0) WriteBytes(device, data[..whole]);
+            data = data[whole..];
+            device += whole;
+            start += whole;
+            if (start == end) return;
+            data.CopyTo(block);
+            Fill(block[data.Length..], start + data.Length);
+            WriteBytes(device, block);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(edge);
+        }
+    }
+
+    private FsBlock NearInode(Inode inode) => Geometry.Join(Geometry.AgOf(inode.Number), Geometry.BlockOf(Geometry.InodeInAg(inode.Number)));
+}
