@@ -58,7 +58,7 @@ public sealed class LogScan
             throw Corrupt(head, "no record before the head");
         uint? torn = null;
         int dropped = 0;
-        for (; !EndsWithUnmount(head, last) && !IsWhole(last, head); dropped++)
+        for (; !IsWhole(last, head) && !IsUnsealedUnmount(last, head); dropped++)
         {
             if (dropped == MostBuffers) throw Corrupt(last, "more records are damaged than can have been under way");
             torn = head = last;
@@ -111,9 +111,18 @@ public sealed class LogScan
     }
 
     /// <summary>
+    /// The one record that has no checksum: mkfs's, or that of a tool that emptied the log. What it says must be credible, because
+    /// a record whose checksum did not get to the disk looks the same.
+    /// </summary>
+    private bool IsUnsealedUnmount(uint last, uint head)
+    {
+        LogRecordHeader header = LogRecordHeader.At(Block(last));
+        return header.Crc == 0 && (header.Uuid.IsNull || header.Uuid == _uuid) && new LogSequenceNumber(header.TailLsn).Block < _size && EndsWithUnmount(head, last);
+    }
+
+    /// <summary>
     /// Whether a record is there completely. The last one is asked before anything in its header is believed: a header that was
-    /// half written can say anything about the tail. The one record that has no checksum, mkfs's, is an unmount record and
-    /// never gets here.
+    /// half written can say anything about the tail and the file system.
     /// </summary>
     private bool IsWhole(uint last, uint head)
     {

@@ -28,10 +28,10 @@ internal sealed class NameOperations(Volume volume)
     public InodeNumber Create(Inode parent, byte[] name, NewInode made, byte[]? target = null)
     {
         CheckName(name);
-        DirectoryStorage directory = Writable(parent);
-        if (Directory.TryLookup(directory, name, out _, out _)) throw new XfsException(Errno.EEXIST, $"'{Text(name)}' exists already");
+        DirectoryStorage directory = ForNewName(parent, name);
         if (parent.Core.LinkCount == 0) throw new XfsException(Errno.ENOENT, $"the directory of '{Text(name)}' was removed");
         bool isDirectory = (made.Mode & FileMode16.TypeMask) == FileMode16.Directory;
+        if (isDirectory) RequireRoomForLink(parent);
         return volume.Run(tx =>
         {
             Timestamp now = volume.Clock();
@@ -61,12 +61,11 @@ internal sealed class NameOperations(Volume volume)
     public void Link(Inode parent, byte[] name, Inode inode)
     {
         CheckName(name);
-        DirectoryStorage directory = Writable(parent);
-        if (inode.IsDirectory) throw new XfsException(Errno.EPERM, "a directory has one name only");
-        if (Directory.TryLookup(directory, name, out _, out _)) throw new XfsException(Errno.EEXIST, $"'{Text(name)}' exists already");
+        DirectoryStorage directory = ForNewName(parent, name);
         RequireChangeable(inode, name);
+        if (inode.IsDirectory) throw new XfsException(Errno.EPERM, "a directory has one name only");
+        RequireRoomForLink(inode);
         RequireSameProject(inode, parent);
-        if (inode.Core.LinkCount == int.MaxValue) throw new XfsException(Errno.EMLINK, $"inode {inode.Number} has too many names");
         volume.Run(tx =>
         {
             Timestamp now = volume.Clock();
@@ -85,6 +84,7 @@ internal sealed class NameOperations(Volume volume)
         DirectoryStorage names = Writable(parent);
         if (!Directory.TryLookup(names, name, out InodeNumber number, out _)) throw NotFound(name);
         if (name is [(byte)'.'] or [(byte)'.', (byte)'.']) throw new XfsException(Errno.EINVAL, "'.' and '..' cannot be removed");
+        RequireMutable(parent);
         Inode inode = volume.Inodes.Get(number);
         RequireRemovable(parent, inode, name);
         if (inode.IsDirectory && !directory) throw new XfsException(Errno.EISDIR, $"'{Text(name)}' is a directory");
@@ -103,7 +103,8 @@ internal sealed class NameOperations(Volume volume)
 
     /// <summary>Gives an inode another name, in the same directory or another one.</summary>
     /// <exception cref="XfsException">
-    /// ENOENT, EISDIR, ENOTDIR, EEXIST (NoReplace, or a directory that is not empty), EINVAL (into itself), EPERM, EXDEV (another project).
+    /// In the order in which the kernel looks: ENOENT, EEXIST (NoReplace), EINVAL (into itself), ENOTEMPTY (over a directory on the way
+    /// to it), EPERM, EISDIR, ENOTDIR, EMLINK, EXDEV (another project), EEXIST (a directory that is not empty).
     /// </exception>
     public void Rename(Inode from, byte[] name, Inode to, byte[] newName, RenameMode mode = RenameMode.Replace)
     {
@@ -113,16 +114,19 @@ internal sealed class NameOperations(Volume volume)
         if (!Directory.TryLookup(source, name, out InodeNumber number, out _)) throw NotFound(name);
         Inode moved = volume.Inodes.Get(number);
         bool isDirectory = moved.IsDirectory, across = from.Number != to.Number;
-        if (isDirectory && across) RequireOutside(moved, to);
         Inode? victim = null;
         if (Directory.TryLookup(target, newName, out InodeNumber there, out _))
         {
             if (mode == RenameMode.NoReplace) throw new XfsException(Errno.EEXIST, $"'{Text(newName)}' exists already");
-            if (there == number) return;
             victim = volume.Inodes.Get(there);
         }
         else if (mode == RenameMode.Exchange) throw NotFound(newName);
+        if (isDirectory && across) RequireOutside(moved, to, Errno.EINVAL);
+        if (victim is { IsDirectory: true } && across) RequireOutside(victim, from, mode == RenameMode.Exchange ? Errno.EINVAL : Errno.ENOTEMPTY);
+        if (victim is not null && there == number) return;
+        RequireMutable(from);
         RequireRemovable(from, moved, name);
+        RequireMutable(to);
         if (victim is not null)
         {
             RequireRemovable(to, victim, newName);
@@ -132,6 +136,8 @@ internal sealed class NameOperations(Volume volume)
                 if (!victim.IsDirectory && isDirectory) throw new XfsException(Errno.ENOTDIR, $"'{Text(newName)}' is no directory");
             }
         }
+        if (across && isDirectory && victim is not { IsDirectory: true }) RequireRoomForLink(to);
+        if (across && mode == RenameMode.Exchange && victim!.IsDirectory && !isDirectory) RequireRoomForLink(from);
         RequireSameProject(moved, to);
         if (mode == RenameMode.Exchange)
         {
@@ -179,7 +185,6 @@ internal sealed class NameOperations(Volume volume)
     private void Exchange(Inode from, byte[] name, Inode moved, Inode to, byte[] newName, Inode other)
     {
         bool across = from.Number != to.Number;
-        if (across && other.IsDirectory) RequireOutside(other, from);
         volume.Run(tx =>
         {
             Timestamp now = volume.Clock();
@@ -306,13 +311,13 @@ internal sealed class NameOperations(Volume volume)
         if (!Directory.IsEmpty(Open(inode))) throw new XfsException(errno, $"directory '{Text(name)}' is not empty");
     }
 
-    /// <summary>A directory cannot move into itself or below itself.</summary>
-    private void RequireOutside(Inode moved, Inode into)
+    /// <summary>A directory cannot move into itself or below itself, nor be replaced by what is in it.</summary>
+    private void RequireOutside(Inode moved, Inode into, int errno)
     {
         HashSet<ulong> seen = [];
         for (Inode at = into; ; at = volume.Inodes.Get(Directory.Parent(Open(at))))
         {
-            if (at.Number == moved.Number) throw new XfsException(Errno.EINVAL, "a directory cannot be moved into itself");
+            if (at.Number == moved.Number) throw new XfsException(errno, "a directory cannot be moved into itself or replaced by what is in it");
             if (at.Number == volume.Root) return;
             if (!seen.Add(at.Number.Value)) throw at.Corrupt("its chain of '..' does not reach the root");
         }
@@ -321,9 +326,27 @@ internal sealed class NameOperations(Volume volume)
     private DirectoryStorage Writable(Inode parent)
     {
         volume.RequireWritable();
-        DirectoryStorage directory = Open(parent);
-        if ((parent.Core.Flags & InodeFlags.Immutable) != 0) throw new XfsException(Errno.EPERM, $"directory {parent.Number} is immutable");
+        return Open(parent);
+    }
+
+    /// <summary>Whether a name is there already is asked before whether it may be made.</summary>
+    private DirectoryStorage ForNewName(Inode parent, byte[] name)
+    {
+        DirectoryStorage directory = Writable(parent);
+        if (Directory.TryLookup(directory, name, out _, out _)) throw new XfsException(Errno.EEXIST, $"'{Text(name)}' exists already");
+        RequireMutable(parent);
         return directory;
+    }
+
+    private static void RequireMutable(Inode directory)
+    {
+        if ((directory.Core.Flags & InodeFlags.Immutable) != 0) throw new XfsException(Errno.EPERM, $"directory {directory.Number} is immutable");
+    }
+
+    /// <remarks>XFS_MAXLINK.</remarks>
+    private static void RequireRoomForLink(Inode inode)
+    {
+        if (inode.Core.LinkCount >= int.MaxValue) throw new XfsException(Errno.EMLINK, $"inode {inode.Number} has {inode.Core.LinkCount} links");
     }
 
     private static void RequireChangeable(Inode inode, byte[] name)

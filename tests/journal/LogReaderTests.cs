@@ -183,6 +183,30 @@ public sealed class LogReaderTests
     }
 
     [TestMethod]
+    public void AnUnmountRecordOfWhichSomeWordsAreMissingIsTornOrCountsButIsNeverAnError()
+    {
+        HandmadeLog log = OneChange(7);
+        log.Write();
+        uint head = log.Position.Head;
+        LogTail.WriteUnmountRecord(log.Device, log.Geometry, log.Position);
+        byte[] record = new byte[1024], damaged = new byte[1024];
+        log.Log.Read(head, record);
+        int torn = 0;
+        for (int word = 0; word < record.Length / 8; word++)
+            for (int count = 1; count <= 3; count++)
+                foreach (byte before in new byte[] { 0, 0x7f })
+                {
+                    record.CopyTo(damaged, 0);
+                    damaged.AsSpan(word * 8, Math.Min(8 * count, damaged.Length - word * 8)).Fill(before);
+                    log.Log.Write(head, damaged);
+                    RecoveryResult result = log.Replay();
+                    if (!result.WasClean) Assert.AreEqual((7u, head), (log.RootUid(result.View), result.Position.Head), $"word {word}");
+                    torn += result.WasClean ? 0 : 1;
+                }
+        Assert.IsGreaterThan(100, torn);
+    }
+
+    [TestMethod]
     public void ARecordLargerThanTheTailSaysIsTakenForTorn()
     {
         HandmadeLog log = OneChange(1);

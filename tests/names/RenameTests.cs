@@ -1,5 +1,7 @@
 using ImageFs.Format;
+using ImageFs.Inodes;
 using ImageFs.Tests.Fixtures;
+using ImageFs.Tests.Interop;
 using static ImageFs.Tests.Fixtures.World;
 
 namespace ImageFs.Tests.Names;
@@ -133,6 +135,92 @@ public sealed class RenameTests
         IsAll(4, w.Read("/g"));
         w.Fs.CreateDirectory("/d");
         Assert.AreEqual(Errno.EPERM, ErrnoOf(() => w.Fs.CreateHardLink("/e", "/d")));
+    }
+
+    [TestMethod]
+    public void WhatIsWrongInSeveralWaysIsRefusedForTheReasonTheKernelGives()
+    {
+        using World w = World.OnFile(DirectAccess.Never);
+        foreach (string directory in new[] { "/a", "/a/b", "/a/b/c", "/e", "/still", "/still/d", "/still/full", "/only", "/only/d" }) w.Fs.CreateDirectory(directory);
+        foreach (string file in new[] { "/a/b/f", "/f", "/g", "/held", "/still/f", "/still/full/f", "/only/f" }) w.Fill(file, 1, 1);
+        w.Fs.SetFlags("/held", set: InodeFlags.Immutable);
+        w.Fs.SetFlags("/still", set: InodeFlags.Immutable);
+        w.Fs.SetFlags("/only", set: InodeFlags.Append);
+
+        string[] froms = ["/a", "/a/b", "/a/b/c", "/a/b/f", "/f", "/held", "/still", "/still/d", "/still/f", "/still/no", "/only/d", "/only/f", "/only/no", "/no"];
+        string[] tos = ["/a", "/a/b", "/a/b/c", "/a/b/c/new", "/e/no/new", "/held", "/still/d", "/still/full", "/still/f", "/still/new", "/only/d", "/only/f", "/f/new"];
+        List<(string What, Func<ITree, int> Call)> calls = [];
+        foreach (string from in froms)
+            foreach (string to in tos)
+                foreach (RenameMode mode in new[] { RenameMode.Replace, RenameMode.NoReplace, RenameMode.Exchange })
+                    calls.Add(($"rename {from} {to} {mode}", tree => tree.Rename(from, to, mode)));
+        foreach (string path in tos)
+        {
+            calls.Add(($"link /a {path}", tree => tree.Link("/a", path)));
+            calls.Add(($"link /held {path}", tree => tree.Link("/held", path)));
+            calls.Add(($"symlink {path}", tree => tree.CreateSymlink(path, "x")));
+            calls.Add(($"fifo {path}", tree => tree.CreateNode(path, FileMode16.Fifo | 0b110_100_100, 0, 0)));
+        }
+        foreach (string path in froms)
+        {
+            calls.Add(($"unlink {path}", tree => tree.Unlink(path)));
+            calls.Add(($"rmdir {path}", tree => tree.RemoveDirectory(path)));
+            calls.Add(($"mkdir {path}", tree => tree.CreateDirectory(path, 0b111_101_101)));
+        }
+        // Only what is refused: each is asked of the same tree.
+        List<(string What, Func<ITree, int> Call, int Error)> refused = [];
+        LibraryTree ours = new(w.Fs);
+        foreach ((string what, Func<ITree, int> call) in calls)
+        {
+            int error = 0;
+            try
+            {
+                w.Fs.Atomically(_ =>
+                {
+                    error = call(ours);
+                    if (error == 0) throw new OperationCanceledException();
+                });
+            }
+            catch (OperationCanceledException)
+            {
+                continue;
+            }
+            refused.Add((what, call, error));
+        }
+        Assert.IsGreaterThan(300, refused.Count);
+        w.AskTheKernel(mount =>
+        {
+            KernelTree kernel = new(mount);
+            List<string> differences = [];
+            foreach ((string what, Func<ITree, int> call, int error) in refused)
+                if (call(kernel) is int theirs && theirs != error) differences.Add($"{what}: {error}, the kernel says {theirs}");
+            Assert.IsEmpty(differences, string.Join('\n', differences));
+        });
+    }
+
+    [TestMethod]
+    public void NoInodeGetsMoreLinksThanItsCounterMayHold()
+    {
+        using World w = new();
+        w.Fs.CreateDirectory("/full");
+        w.Fs.CreateDirectory("/d");
+        w.Fs.CreateDirectory("/d/x");
+        w.Fill("/f", 1, 1);
+        w.Fill("/full/f", 1, 1);
+        foreach ((string path, uint links) in new[] { ("/full", 2u), ("/f", 1u) })
+        {
+            Inode inode = w.Fs.Resolve(path, false);
+            w.Fs.Volume.Run(tx => inode.Modify(tx).LinkCount = int.MaxValue);
+            if (links == 1) Assert.AreEqual(Errno.EMLINK, ErrnoOf(() => w.Fs.CreateHardLink("/g", path)));
+            else
+            {
+                Assert.AreEqual(Errno.EMLINK, ErrnoOf(() => w.Fs.CreateDirectory("/full/new")));
+                Assert.AreEqual(Errno.EMLINK, ErrnoOf(() => w.Fs.Rename("/d/x", "/full/x")));
+                Assert.AreEqual(Errno.EMLINK, ErrnoOf(() => w.Fs.Rename("/d/x", "/full/f", RenameMode.Exchange)));
+                w.Fill("/full/g", 1, 1);
+            }
+            w.Fs.Volume.Run(tx => inode.Modify(tx).LinkCount = links);
+        }
     }
 
     [TestMethod]

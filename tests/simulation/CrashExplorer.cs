@@ -99,8 +99,9 @@ internal sealed class CrashExplorer(CrashSubject subject)
         {
             bool judge = chosen.Contains(i);
             // The kernel counts on a disk that writes a metadata block whole; its recovery skips a torn one whose front half is
-            // new. Directory blocks of several small blocks may lie across two pages.
+            // new. Directory blocks of several small blocks may lie across two pages, and across two writes of a recovery.
             Grain whole = subject.BlockSize < PagedImage.PageSize ? Grain.Write : Grain.Page;
+            judge &= whole == Grain.Page || steps[i] > run.Opened;
             Survival survival = judge ? Survival.Any(random, whole) : Survival.Any(random, Grain.Word, Grain.Sector, Grain.Page, Grain.Write);
             int again = random.Next(4) == 0 ? random.Next(1, 1000) : 0;
             plan.Add((new CrashCut(subject.Name, workload, seed, generation, steps[i], survival, again, Survival.Any(random, Grain.Word, Grain.Sector, Grain.Page, Grain.Write)), judge));

@@ -23,6 +23,9 @@ internal sealed class CrashRun
 
     public IReadOnlyList<DeviceStep> Steps { get; private set; } = [];
 
+    /// <summary>Steps that opening the disk took: the recovery of the generation before.</summary>
+    public long Opened { get; private set; }
+
     public IReadOnlyList<WorkOperation> Operations => _operations;
 
     /// <summary>Operations the file system refused because it was full.</summary>
@@ -80,6 +83,7 @@ internal sealed class CrashRun
     private void Play(SimulatedDevice device, CrashSubject subject, Workload workload, int operations)
     {
         using IWorkTree tree = subject.Open(device);
+        Opened = device.Steps;
         for (int i = 0; i < operations; i++)
         {
             WorkOperation operation = workload.Next(Model);
