@@ -275,30 +275,31 @@ public sealed partial class FileSystem : IDisposable
     {
         lock (Volume.Gate)
         {
-            if (recursive)
-            {
-                // Depth first without recursion: a hostile tree is as deep as it likes.
-                Stack<(string Path, bool Listed)> stack = new([(path, false)]);
-                HashSet<InodeNumber> seen = [Resolve(path, followLink: false).Number];
-                while (stack.TryPop(out (string Path, bool Listed) at))
-                {
-                    if (at.Listed)
-                    {
-                        if (at.Path != path) DeleteDirectory(at.Path);
-                        continue;
-                    }
-                    stack.Push((at.Path, true));
-                    foreach (DirectoryItem item in List(at.Path))
-                    {
-                        string child = at.Path.TrimEnd('/') + "/" + item.Name;
-                        if (item.Type != DirectoryFileType.Directory) DeleteFile(child);
-                        else if (seen.Add(item.Inode)) stack.Push((child, false));
-                        else throw new CorruptionException("directory", child, $"inode {item.Inode} has another place in the tree already");
-                    }
-                }
-            }
+            if (recursive) Empty(Resolve(path, followLink: false));
             (Inode parent, byte[] name) = ResolveParent(path);
             _names.Remove(parent, name, directory: true);
+        }
+    }
+
+    /// <summary>Removes what is in a directory. By inode and without recursion: a tree is as deep as it likes, and paths are as long as it is deep.</summary>
+    private void Empty(Inode top)
+    {
+        Stack<(InodeNumber Parent, byte[] Name, InodeNumber Directory, bool IsEmpty)> stack = new([(default, [], top.Number, false)]);
+        HashSet<InodeNumber> seen = [top.Number];
+        while (stack.TryPop(out (InodeNumber Parent, byte[] Name, InodeNumber Directory, bool IsEmpty) at))
+        {
+            if (at.IsEmpty)
+            {
+                if (at.Directory != top.Number) _names.Remove(Volume.Inodes.Get(at.Parent), at.Name, directory: true);
+                continue;
+            }
+            stack.Push(at with { IsEmpty = true });
+            foreach (DirectoryItem item in List(Volume.Inodes.Get(at.Directory)))
+            {
+                if (item.Type != DirectoryFileType.Directory) _names.Remove(Volume.Inodes.Get(at.Directory), item.NameBytes, directory: false);
+                else if (seen.Add(item.Inode)) stack.Push((at.Directory, item.NameBytes, item.Inode, false));
+                else throw new CorruptionException("directory", $"inode {at.Directory}", $"inode {item.Inode} has another place in the tree already");
+            }
         }
     }
 
@@ -411,6 +412,35 @@ public sealed partial class FileSystem : IDisposable
                 core.Flags = blocks > 0 ? core.Flags | flag : core.Flags & ~flag;
             });
         }
+    }
+
+    /// <summary>
+    /// Sets the bytes that copy-on-write of a file reserves at a time, or those a directory hands down (FS_XFLAG_COWEXTSIZE); 0 clears it.
+    /// </summary>
+    /// <param name="bytes">A multiple of the block size, at most half a group.</param>
+    /// <exception cref="XfsException">EINVAL: another size, another kind of file, or a file system without reflink.</exception>
+    public void SetCowExtentSize(string path, long bytes)
+    {
+        lock (Volume.Gate)
+        {
+            Volume.RequireWritable();
+            SetCowExtentSize(Resolve(path, followLink: true), bytes);
+        }
+    }
+
+    /// <summary>The caller holds the gate.</summary>
+    internal void SetCowExtentSize(Inode inode, long bytes)
+    {
+        if (!Geometry.HasReflink && bytes != 0) throw new XfsException(Errno.EINVAL, "the file system was made without reflink");
+        long blocks = bytes >> Geometry.BlockLog;
+        if (bytes < 0 || bytes % Geometry.BlockSize != 0 || blocks > Math.Min(Extent.MaxLength, Geometry.AgBlocks / 2) || !(inode.IsDirectory || inode.IsRegular))
+            throw new XfsException(Errno.EINVAL, $"a cowextsize of {bytes} bytes: expected a multiple of {Geometry.BlockSize}, at most half a group, on a file or directory");
+        Volume.Run(tx =>
+        {
+            ref InodeCore core = ref inode.Modify(tx);
+            core.CowExtentSizeHint = (uint)blocks;
+            core.Flags2 = blocks > 0 ? core.Flags2 | InodeFlags2.CowExtentSize : core.Flags2 & ~InodeFlags2.CowExtentSize;
+        });
     }
 
     /// <summary>Makes a file that shares every block of another one: no data is copied.</summary>

@@ -69,18 +69,7 @@ public sealed partial class XfsFile : IDisposable
             using IoHold alone = Enter(IoMode.Exclusive);
             lock (Volume.Gate)
             {
-                Inode inode = Writable().Inode;
-                Geometry g = _fileSystem.Geometry;
-                if (!g.HasReflink && value != 0) throw new XfsException(Errno.EINVAL, "the file system was made without reflink");
-                long blocks = value >> g.BlockLog;
-                if (value < 0 || value % g.BlockSize != 0 || blocks > Math.Min(Extent.MaxLength, g.AgBlocks / 2))
-                    throw new XfsException(Errno.EINVAL, $"a cowextsize of {value} bytes: expected a multiple of {g.BlockSize}, at most half a group");
-                Volume.Run(tx =>
-                {
-                    ref InodeCore core = ref inode.Modify(tx);
-                    core.CowExtentSizeHint = (uint)blocks;
-                    core.Flags2 = blocks > 0 ? core.Flags2 | InodeFlags2.CowExtentSize : core.Flags2 & ~InodeFlags2.CowExtentSize;
-                });
+                _fileSystem.SetCowExtentSize(Writable().Inode, value);
             }
         }
     }

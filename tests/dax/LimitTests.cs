@@ -74,6 +74,57 @@ public sealed class LimitTests
     }
 
     [TestMethod]
+    [DataRow(1024)]
+    [DataRow(4096)]
+    [DataRow(65536)]
+    public void TheLastByteAFileCanHaveIsWrittenReadSharedAndFreed(int block)
+    {
+        const long last = long.MaxValue - 1;
+        using World w = new(300, "-b", $"size={block}");
+        ulong free = w.Fs.Statistics.FreeBlocks;
+        using (XfsFile f = w.Fs.CreateFile("/f"), g = w.Fs.CreateFile("/g"))
+        {
+            f.Write(last, [7]);
+            Assert.AreEqual(long.MaxValue, f.Length);
+            byte[] bytes = new byte[10];
+            Assert.AreEqual(3, f.Read(last - 2, bytes));
+            CollectionAssert.AreEqual(new byte[] { 0, 0, 7 }, bytes[..3]);
+            foreach (Action action in new Action[]
+            {
+                () => f.Write(last, [1, 2]), () => f.Write(long.MaxValue, [1]), () => f.Allocate(last, 2), () => f.AtomicWrite(last, [1, 2]),
+                () => f.InsertRange(0, block), () => f.ZeroRange(last, 2),
+            })
+                Assert.AreEqual(Errno.EFBIG, ErrnoOf(action));
+            f.PunchHole(last - 100_000, 1000);
+            f.ZeroRange(last - 200_000, 150_000);
+            f.Allocate(last - 300_000, 300_001);
+            g.CloneRange(f, 0, 0, 0);
+            Assert.AreEqual(long.MaxValue, g.Length);
+            g.Write(last, [8]);
+            g.Flush();
+            Assert.AreEqual(1, f.Read(last, bytes));
+            Assert.AreEqual(7, bytes[0]);
+            Assert.AreEqual(1, g.Read(last, bytes));
+            Assert.AreEqual(8, bytes[0]);
+            long tail = long.MaxValue / block * block;
+            Assert.AreEqual(last, f.SeekData(last));
+            f.ExchangeRange(g, tail, tail, 0, ExchangeOptions.ToEnd);
+            Assert.AreEqual(1, f.Read(last, bytes));
+            Assert.AreEqual(8, bytes[0]);
+            Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => f.SetLength(-1)));
+            f.SetLength(long.MaxValue - 5);
+            f.SetLength(long.MaxValue);
+            Assert.AreEqual(1, f.Read(last, bytes));
+            Assert.AreEqual(0, bytes[0]);
+            f.UnshareRange(0, long.MaxValue, onlyShared: true);
+        }
+        w.CheckClean();
+        w.Fs.DeleteFile("/f");
+        w.Fs.DeleteFile("/g");
+        Assert.AreEqual(free, w.Fs.Statistics.FreeBlocks);
+    }
+
+    [TestMethod]
     public void AnExchangeTheLogHasNoRoomForIsRefused()
     {
         using World w = new(300);

@@ -333,8 +333,7 @@ internal sealed partial class RandomTurn
                 uint size = (uint)(_random.Next(5) * _options.BlockSize);
                 Did("extsize", tree.SetExtentSize(path, size), $"{path} {size}");
                 break;
-            // Of a locked file too, where the kernel asks for no open file.
-            case 4 when node.Kind == 'f' && !_locked.Contains(path):
+            case 4 when node.Kind == 'f':
                 uint cow = (uint)(_random.Next(5) * _options.BlockSize);
                 Did("cowextsize", tree.SetCowExtentSize(path, cow), $"{path} {cow}");
                 break;

@@ -110,7 +110,7 @@ internal sealed class LibraryTree(FileSystem fs) : ITree
     public int RemoveAttribute(string path, string name) => Run(() => fs.RemoveAttribute(path, name, followLink: false));
     public int SetFlags(string path, InodeFlags set, InodeFlags clear, bool? dax, uint? project) => Run(() => fs.SetFlags(path, set, clear, dax, project));
     public int SetExtentSize(string path, uint bytes) => Run(() => fs.SetExtentSize(path, bytes));
-    public int SetCowExtentSize(string path, uint bytes) => Change(path, file => file.CowExtentSize = bytes);
+    public int SetCowExtentSize(string path, uint bytes) => Run(() => fs.SetCowExtentSize(path, bytes));
 
     public KernelCalls.FileFlags Flags(string path)
     {

@@ -1,0 +1,46 @@
+using System.Diagnostics;
+using ImageFs.Format;
+using ImageFs.Inodes;
+using ImageFs.Names;
+using ImageFs.Tests.Fixtures;
+
+namespace ImageFs.Tests.Names;
+
+/// <summary>Directories in directories, deeper than any stack.</summary>
+[TestClass]
+public sealed class DeepTreeTests
+{
+    private const int Levels = 10_000;
+
+    private static string[] Build(World w)
+    {
+        NameOperations names = new(w.Fs.Volume);
+        Inode at = w.Fs.Resolve("/", false);
+        string[] path = new string[Levels];
+        for (int level = 0; level < Levels; level++)
+        {
+            path[level] = $"d{level % 7}";
+            lock (w.Fs.Volume.Gate)
+                at = w.Fs.Volume.Inodes.Get(names.Create(at, Posix.Bytes(path[level]), new NewInode(FileMode16.Directory | 0b111_101_101, 0, 0)));
+        }
+        lock (w.Fs.Volume.Gate) names.Create(at, "leaf"u8.ToArray(), new NewInode(FileMode16.Regular | 0b110_100_100, 0, 0));
+        return path;
+    }
+
+    [TestMethod]
+    public void ATreeOfTenThousandLevelsIsCheckedWalkedAndRemoved()
+    {
+        using World w = new();
+        string[] path = Build(w);
+        w.CheckClean();
+        string whole = "/" + string.Join('/', path);
+        Assert.IsTrue(w.Fs.Exists(whole + "/leaf"));
+        Assert.AreEqual(Errno.EINVAL, World.ErrnoOf(() => w.Fs.Rename("/" + path[0], whole + "/up")));
+        ulong inodes = w.Fs.Statistics.Inodes - w.Fs.Statistics.FreeInodes;
+        Stopwatch watch = Stopwatch.StartNew();
+        w.Fs.DeleteDirectory("/" + path[0], recursive: true);
+        Assert.AreEqual(inodes - Levels - 1, w.Fs.Statistics.Inodes - w.Fs.Statistics.FreeInodes);
+        // Going down from the root for each of them would take minutes.
+        Assert.IsLessThan(15, watch.Elapsed.TotalSeconds);
+    }
+}
