@@ -60,7 +60,8 @@ internal sealed class DamagedImage
             Crc32c.Stamp(record, 108);
         }
         device.Write(image.FileBlock(inode, 0), block);
-        // Quota inodes have no name.
+        // Quota inodes have neither a name nor a size.
+        image.Inode(inode, (ref InodeCore c) => c.FileSize = 0);
         image.Fork(g.Superblock.RootInode, b => b[0] = 0);
         image.Inode(g.Superblock.RootInode, (ref InodeCore c) => c.FileSize = 6);
         image.Sb(0, (ref Superblock s) =>
