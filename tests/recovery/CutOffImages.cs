@@ -59,15 +59,17 @@ internal static class CutOffImages
         const TreeFields fields = LibraryListing.Fields & ~TreeFields.Extents;
         TreeListing.AssertEqual(expected, LibraryListing.Of(path), fields);
         using TempImage ours = TempImage.CopyOf(path);
-        bool recovered;
+        bool recovered, parents;
         using (FileSystem fs = FileSystem.Open(ours.Path, write: true))
         {
             recovered = fs.WasRecovered;
+            parents = fs.Geometry.HasParentPointers;
             TreeListing.AssertEqual(expected, LibraryListing.Of(fs), fields);
         }
-        XfsRepair.CheckRecovered(ours.Path);
+        // Without its pointers, for older tools to look at, a symlink of the kernel's may have room in the inode for a target that has a block.
+        if (!parents) XfsRepair.CheckRecovered(ours.Path);
         OurFsck.AssertClean(ours.Path);
-        if (mount) TreeListing.AssertEqual(expected, DirtyImage.KernelListing(ours.Path));
+        if (mount || parents) TreeListing.AssertEqual(expected, DirtyImage.KernelListing(ours.Path, mustBeClean: !parents));
         return recovered;
     }
 
