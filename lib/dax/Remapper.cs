@@ -223,7 +223,7 @@ internal sealed class Remapper(Volume volume, FileData data)
             return runs.One.End < end;
         }, ending: (tx, runs, _) =>
         {
-            long reached = Math.Min(growTo, (long)(runs.Other.End.Value << Geometry.BlockLog));
+            long reached = Math.Min(growTo, data.Bytes(runs.Other.End));
             if (reached > (long)into.Core.FileSize.Value) data.SetSize(tx, into, reached);
         });
     }
