@@ -268,7 +268,8 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     /// <param name="step">Goes on from a place and moves it; false if nothing is left.</param>
     /// <param name="most">Steps of one transaction.</param>
     /// <param name="ending">Called at the end of each transaction with the place it reached, and whether it is the last.</param>
-    public void RunInPieces<T>(T place, Step<T> step, int most = 512, Action<Transaction, T, bool>? ending = null) where T : struct
+    /// <returns>The place where it ended.</returns>
+    public T RunInPieces<T>(T place, Step<T> step, int most = 512, Action<Transaction, T, bool>? ending = null) where T : struct
     {
         for (bool more = true; more;)
             (place, more) = Run(tx =>
@@ -279,6 +280,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
                 ending?.Invoke(tx, at, !goesOn);
                 return (at, goesOn);
             });
+        return place;
     }
 
     /// <summary>One step of a long operation.</summary>

@@ -138,6 +138,7 @@ public sealed partial class XfsFile : IDisposable
     /// <param name="offset">A multiple of the block size.</param>
     /// <param name="length">A multiple of the block size, unless it ends the source; 0 means to the end of the source.</param>
     /// <exception cref="XfsException">EINVAL, EPERM, EBADF, EXDEV, EOPNOTSUPP, ENOSPC as FICLONERANGE gives them.</exception>
+    /// <exception cref="RangeCanceledException">Cancelled midway; it says how much is cloned.</exception>
     public void CloneRange(XfsFile source, long sourceOffset, long offset, long length, CancellationToken cancellation = default)
     {
         RequireSameVolume(source);

@@ -105,11 +105,25 @@ public struct InodeCore
         }
     }
 
+    /// <summary>The most extents a data fork can have.</summary>
+    public const ulong MostExtents = (1UL << 48) - 1;
+
     /// <summary>The most extents the data fork's counter can hold.</summary>
-    public readonly ulong MaxExtents => Has(InodeFlags2.LargeExtentCounters) ? (1UL << 48) - 1 : (1UL << 31) - 1;
+    public readonly ulong MaxExtents => Has(InodeFlags2.LargeExtentCounters) ? MostExtents : (1UL << 31) - 1;
 
     /// <summary>The most extents the attribute fork's counter can hold.</summary>
     public readonly uint MaxAttrExtents => Has(InodeFlags2.LargeExtentCounters) ? uint.MaxValue : (1U << 15) - 1;
+
+    /// <summary>Moves both counters to where they have more bits, if they are not there yet. The file system must have NREXT64.</summary>
+    public void EnlargeExtentCounters()
+    {
+        if (Has(InodeFlags2.LargeExtentCounters)) return;
+        (ulong data, uint attributes) = (ExtentCount, AttrExtentCount);
+        Flags2 |= InodeFlags2.LargeExtentCounters;
+        AttrExtentCount16 = 0; // padding now
+        ExtentCount = data;
+        AttrExtentCount = attributes;
+    }
 
     /// <summary>di_projid.</summary>
     public uint ProjectId

@@ -98,7 +98,7 @@ internal sealed class Exchanger(Volume volume, FileData data)
         for (uint ag = 0; ag < Geometry.AgCount; ag++) free += volume.Groups[new AgNumber(ag)].Available(metadata: false);
         if (free < blocks) throw new XfsNoSpaceException($"{blocks} blocks may be needed to exchange {extents} extents, {free} are free");
         foreach (Inode inode in (Inode[])[first, second])
-            if (extents > inode.Core.MaxExtents) throw new XfsException(Errno.EFBIG, $"{inode} would have {extents} extents, at most {inode.Core.MaxExtents} are possible");
+            if (extents > inode.MostExtents) throw new XfsException(Errno.EFBIG, $"{inode} would have {extents} extents, at most {inode.MostExtents} are possible");
     }
 
     /// <summary>Whoever may come to hold a shared block must know that it has to look.</summary>

@@ -34,8 +34,8 @@ internal sealed class ExtentShift(Volume volume, FileData data)
             throw new XfsException(Errno.EINVAL, $"blocks behind the end of the file would move beyond the largest file");
 
         bool splits = volume.Map.TryFind(inode, ForkKind.Data, from, out Extent over) && over.Offset < from;
-        if (splits && inode.ExtentCount(ForkKind.Data) >= inode.Core.MaxExtents)
-            throw new XfsException(Errno.EFBIG, $"{inode}: more than {inode.Core.MaxExtents} extents");
+        if (splits && inode.ExtentCount(ForkKind.Data) >= inode.MostExtents)
+            throw new XfsException(Errno.EFBIG, $"{inode}: more than {inode.MostExtents} extents");
 
         // The highest extent first: each moves into the room the one before it has left.
         FileBlock top = new(FileBlock.Limit);

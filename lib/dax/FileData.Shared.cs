@@ -74,7 +74,7 @@ internal sealed partial class FileData
             AllocationGroup group = volume.Groups.Of(old.Start);
             uint alike = old.Length;
             // Each block may cut an extent in three: the counter must have room, or the write is told at once that it has not.
-            if (inode.Core.MaxExtents - inode.Core.ExtentCount < 2 * ((ulong)file.Cow.Written + alike + 1)) return false;
+            if (inode.MostExtents - inode.Core.ExtentCount < 2 * ((ulong)file.Cow.Written + alike + 1)) return false;
             if (!CanPutOff(group) || !ReferenceCounts.MustCopy(group, Geometry.BlockInAg(old.Start), ref alike)) return false;
             staged = file.Cow.Stage(block, block + alike, old.Start);
             old = BlockMap.Slice(old, block, staged.End);

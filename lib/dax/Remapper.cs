@@ -214,18 +214,20 @@ internal sealed class Remapper(Volume volume, FileData data)
         lock (volume.Gate) destination.Cow.Cancel(to, last);
         Inode into = destination.Inode;
         IomapPair all = new(new IomapIterator(volume, source, from, end, IomapPurpose.Remap), new IomapIterator(volume, destination, to, last, IomapPurpose.Remap));
-        volume.RunInPieces(all, (Transaction tx, ref IomapPair runs) =>
+        FileBlock reached = volume.RunInPieces(all, (Transaction tx, ref IomapPair runs) =>
         {
-            cancellation.ThrowIfCancellationRequested();
-            if (!runs.MoveNext()) return false;
+            if (cancellation.IsCancellationRequested || !runs.MoveNext()) return false;
             runs.Cut(AtOnce(runs));
             RemapRun(tx, runs.One, into, runs.Other);
             return runs.One.End < end;
         }, ending: (tx, runs, _) =>
         {
-            long reached = Math.Min(growTo, data.Bytes(runs.Other.End));
-            if (reached > (long)into.Core.FileSize.Value) data.SetSize(tx, into, reached);
-        });
+            long size = Math.Min(growTo, data.Bytes(runs.Other.End));
+            if (size > (long)into.Core.FileSize.Value) data.SetSize(tx, into, size);
+        }).One.End;
+        // Nothing at all is done before the first run.
+        if (reached < from) reached = from;
+        if (reached < end) throw new RangeCanceledException(Math.Min(length, (long)((reached - from) << Geometry.BlockLog)), cancellation);
     }
 
     /// <summary>Blocks of a pair of runs whose owners can be counted anew in one change of the reference counts.</summary>

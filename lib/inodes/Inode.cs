@@ -86,18 +86,23 @@ internal sealed class Inode
         if (kind == ForkKind.Data) core.Format = format; else core.AttributeFormat = format;
     }
 
+    /// <summary>The most extents the data fork may come to have: its counter is made larger when it has to be.</summary>
+    internal ulong MostExtents => Geometry.HasLargeExtentCounters ? InodeCore.MostExtents : Core.MaxExtents;
+
     internal void AddExtents(Transaction tx, ForkKind kind, long change)
     {
         ref InodeCore core = ref Modify(tx);
         if (kind == ForkKind.Data)
         {
             ulong count = (ulong)((long)core.ExtentCount + change);
+            if (count > core.MaxExtents && Geometry.HasLargeExtentCounters) core.EnlargeExtentCounters();
             if (count > core.MaxExtents) throw new XfsException(Errno.EFBIG, $"inode {Number}: more than {core.MaxExtents} extents");
             core.ExtentCount = count;
         }
         else
         {
             long count = core.AttrExtentCount + change;
+            if (count > core.MaxAttrExtents && Geometry.HasLargeExtentCounters) core.EnlargeExtentCounters();
             if (count > core.MaxAttrExtents) throw new XfsException(Errno.EFBIG, $"inode {Number}: more than {core.MaxAttrExtents} extents of attributes");
             core.AttrExtentCount = (uint)count;
         }

@@ -166,6 +166,50 @@ public sealed class VerbTests
     }
 
     [TestMethod]
+    public void DedupeOfARangeComparesItWithEachOfTheOthers()
+    {
+        byte[] bytes = Noise(64 << 10);
+        using TempImage image = NewImage("/a", bytes);
+        RunWith(bytes, "put", image.Path, "-", "/b").Ok();
+        bytes[20 << 10] ^= 1;
+        RunWith(bytes, "put", image.Path, "-", "/c").Ok();
+        Assert.AreEqual("/b: 8192 bytes share blocks now\n", Run("dedupe", "--offset", "16k", "--length", "8k", image.Path, "/a", "/b").Ok());
+        StringAssert.Matches(Run("map", image.Path, "/b").Ok(), new(@"16384 +8192 .*shared"));
+        CliResult mixed = Run("dedupe", "--offset", "16k", "--length", "8k", image.Path, "/a", "/c", "/b");
+        Assert.AreEqual((1, "/c: the range differs\n/b: 8192 bytes share blocks now\n"), (mixed.Code, mixed.Output));
+        Assert.DoesNotContain("shared", Run("map", image.Path, "/c").Ok());
+        Assert.AreEqual("[{\"path\":\"/c\",\"same\":true,\"bytes_compared\":32768,\"bytes_shared\":32768}]\n",
+            Run("dedupe", "--json", "--offset", "32k", "--to-offset", "32k", image.Path, "/a", "/c").Ok());
+        Assert.AreEqual(1, Run("dedupe", "--offset", "5", "--length", "4k", image.Path, "/a", "/b").Code, "no whole blocks");
+        Assert.AreEqual(2, Run("dedupe", "--offset", "0", image.Path, "/a").Code, "nobody to share with");
+        Assert.AreEqual(2, Run("dedupe", "-n", "--offset", "0", image.Path, "/a", "/b").Code);
+        CollectionAssert.AreEqual(bytes, Run("cat", image.Path, "/c").Bytes);
+        FsckOf.File(image.Path).MustBeSilent();
+    }
+
+    [TestMethod]
+    public void RangesOfUnshareExchangeAndCopyAreThoseThatAreGiven()
+    {
+        byte[] a = Noise(64 << 10), b = [.. Noise(64 << 10).Reverse()];
+        using TempImage image = NewImage("/a", a);
+        RunWith(b, "put", image.Path, "-", "/b").Ok();
+        Run("exchange", "--offset", "4k", "--length", "8k", "--to-offset", "16k", image.Path, "/a", "/b").Ok();
+        byte[] kept = a[4096..12288];
+        b.AsSpan(16384, 8192).CopyTo(a.AsSpan(4096));
+        kept.CopyTo(b, 16384);
+        CollectionAssert.AreEqual(a, Run("cat", image.Path, "/a").Bytes);
+        CollectionAssert.AreEqual(b, Run("cat", image.Path, "/b").Bytes);
+        Run("clone", image.Path, "/a", "/c").Ok();
+        Run("unshare", "--offset", "8k", "--length", "4k", image.Path, "/c").Ok();
+        using System.Text.Json.JsonDocument map = System.Text.Json.JsonDocument.Parse(Run("map", "--json", image.Path, "/c").Ok());
+        Assert.AreEqual((8192L, 4096L), map.RootElement.EnumerateArray().Where(e => !e.GetProperty("shared").GetBoolean())
+            .Select(e => (e.GetProperty("offset").GetInt64(), e.GetProperty("length").GetInt64())).Single());
+        Assert.AreEqual("4096 bytes copied\n", Run("copy-range", "--offset", "8k", "--length", "4k", "--to-offset", "60k", image.Path, "/a", "/c").Ok());
+        CollectionAssert.AreEqual((byte[])[.. a[..(60 << 10)], .. a[8192..12288]], Run("cat", image.Path, "/c").Bytes);
+        FsckOf.File(image.Path).MustBeSilent();
+    }
+
+    [TestMethod]
     public void WriteReplacesAPartOfAFileAndAtomicallyOnlyWhatMayBe()
     {
         using TempImage image = NewImage("/a", new byte[20_000]);

@@ -1,5 +1,7 @@
 using ImageFs.Dax;
 using ImageFs.Extents;
+using ImageFs.Allocation;
+using ImageFs.BTrees;
 using ImageFs.Format;
 using ImageFs.Tests.Fixtures;
 using static ImageFs.Tests.Fixtures.World;
@@ -172,31 +174,105 @@ public sealed class CloneTests
     public void S52_AClonedExtentReplacesThousandsOfSmallOnes()
     {
         using World w = new();
-        w.Fill("/a", 4000, (byte)'a');
-        using (XfsFile b = w.Fs.CreateFile("/b"))
-        {
-            for (int i = 0; i < 4000; i += 2) b.Write(i * B, Repeat((byte)'b', B));
-            for (int i = 1; i < 4000; i += 2) b.Write(i * B, Repeat((byte)'b', B));
-        }
+        w.Fill("/a", 5000, (byte)'a');
+        MakePieces(w, 5000);
         ulong before = w.Fs.GetEntry("/b").ExtentCount;
         CloneRange(w, "/a", 0, "/b", 0, 0);
         IsAll((byte)'a', w.Read("/b"));
         Assert.IsTrue(w.Fs.GetEntry("/b").ExtentCount <= before);
-        Assert.AreEqual(new string('s', 4000), w.Picture("/b"));
+        Assert.AreEqual(new string('s', 5000), w.Picture("/b"));
     }
 
     [TestMethod]
-    public void S53_ACancelledCloneLeavesAPrefix()
+    public void S52_SoItDoesWithoutFreeSpaceOrStopsWithAPrefix()
     {
+        using World w = new(64);
+        w.Fill("/a", 3000, (byte)'a');
+        MakePieces(w, 3000);
+        try
+        {
+            using XfsFile filler = w.Fs.CreateFile("/filler");
+            for (int i = 0; ; i++) filler.Write((long)i * B, Repeat((byte)'f', B));
+        }
+        catch (XfsNoSpaceException) { }
+        int cloned = 3000 * B;
+        try
+        {
+            CloneRange(w, "/a", 0, "/b", 0, 0);
+        }
+        catch (XfsNoSpaceException)
+        {
+            cloned = w.Read("/b").AsSpan().IndexOf((byte)'b');
+        }
+        Assert.AreEqual(0, cloned % B);
+        byte[] b = w.Read("/b");
+        IsAll((byte)'a', b.AsSpan(0, cloned));
+        IsAll((byte)'b', b.AsSpan(cloned));
+        IsAll((byte)'a', w.Read("/a"));
+    }
+
+    /// <summary>File b of blocks in places that touch nowhere.</summary>
+    private static void MakePieces(World w, int blocks)
+    {
+        using XfsFile b = w.Fs.CreateFile("/b");
+        for (int i = 0; i < blocks; i += 2) b.Write((long)i * B, Repeat((byte)'b', B));
+        for (int i = 1; i < blocks; i += 2) b.Write((long)i * B, Repeat((byte)'b', B));
+    }
+
+    /// <summary>A file of one block at many offsets, a hole behind each.</summary>
+    private static void MakeComb(World w, string path, int pieces)
+    {
+        using XfsFile a = w.Fs.CreateFile(path);
+        a.Write(0, Repeat((byte)'a', B));
+        for (int have = 1; have < pieces;)
+        {
+            int more = Math.Min(have, pieces - have);
+            a.SetLength(2L * (have + more) * B);
+            a.CloneRange(a, 0, 2L * have * B, (2L * more - 1) * B);
+            have += more;
+        }
+    }
+
+    [TestMethod]
+    public void S53_ACancelledCloneLeavesAPrefixAndSaysHowLong()
+    {
+        const int pieces = 100_000;
         using World w = new();
-        using (XfsFile a = w.Fs.CreateFile("/a"))
-            for (int i = 0; i < 2000; i++) a.Write(i * 2L * B, Repeat((byte)'a', B));
-        w.Fs.CreateFile("/b").Dispose();
+        MakeComb(w, "/a", pieces);
+        using (XfsFile b = w.Fs.CreateFile("/b"))
+        {
+            b.SetLength(2L * pieces * B);
+            for (int i = 1; i < 40; i++) b.Write(2L * pieces / 40 * i * B, Repeat((byte)'o', 2 * B));
+        }
+        w.Fs.Flush();
         using CancellationTokenSource cancel = new();
-        cancel.Cancel();
-        using XfsFile source = w.Fs.OpenFile("/a"), destination = w.Fs.OpenFile("/b", write: true);
-        Assert.ThrowsExactly<OperationCanceledException>(() => destination.CloneRange(source, 0, 0, 0, cancel.Token));
-        Assert.AreEqual(0, destination.Length % B);
+        ImageFs.Journal.Journal journal = w.Fs.Volume.Journal!;
+        Action durable = journal.Durable!;
+        int checkpoints = 0;
+        journal.SoftLimit = 256 << 10;
+        journal.Durable = () =>
+        {
+            durable();
+            if (++checkpoints == 5) cancel.Cancel();
+        };
+        long done;
+        using (XfsFile a = w.Fs.OpenFile("/a"), b = w.Fs.OpenFile("/b", write: true))
+        {
+            done = Assert.ThrowsExactly<RangeCanceledException>(() => b.CloneRange(a, 0, 0, 0, cancel.Token)).BytesDone;
+            Assert.IsTrue(done > 0 && done < 2L * pieces * B && done % B == 0, $"{done} bytes");
+            Assert.AreEqual((long)(pieces * 2L * B), b.Length);
+            byte[] found = new byte[B];
+            for (long block = 0; block < 2L * pieces; block++)
+            {
+                long stripe = 2L * pieces / 40;
+                byte expected = block * B < done ? (byte)(block % 2 == 0 ? 'a' : 0) : (byte)(block >= stripe && block % stripe < 2 ? 'o' : 0);
+                b.Read(block * B, found);
+                IsAll(expected, found);
+            }
+            Assert.ThrowsExactly<RangeCanceledException>(() => b.CloneRange(a, 0, 0, 0, cancel.Token), "cancelled before it began");
+            b.CloneRange(a, 0, 0, 0);
+        }
+        Assert.AreEqual((ulong)pieces, w.Fs.GetEntry("/b").ExtentCount);
     }
 
     [TestMethod]
@@ -299,18 +375,34 @@ public sealed class CloneTests
     [TestMethod]
     public void S94_ABlockSharedTenThousandTimesIsCountedExactlyAndFreedWithItsLastOwner()
     {
+        const int offsets = 10_000, files = 500;
         using World w = new();
         ulong free = w.Fs.Statistics.FreeBlocks;
-        w.Fill("/a", 1, (byte)'a');
-        using (XfsFile a = w.Fs.OpenFile("/a", write: true))
-            for (int i = 1; i < 2000; i++) a.CloneRange(a, 0, i * 2L * B, B);
-        for (int i = 0; i < 50; i++) w.Fs.Clone("/a", $"/c{i}");
+        MakeComb(w, "/a", offsets);
+        for (int i = 0; i < files; i++)
+        {
+            w.Fs.CreateFile($"/c{i}").Dispose();
+            CloneRange(w, "/a", 0, $"/c{i}", 0, B);
+        }
+        AssertOwners(offsets + files);
         w.CheckClean();
-        for (int i = 0; i < 50; i += 2) w.Fs.DeleteFile($"/c{i}");
+        for (int i = 0; i < files; i += 2) w.Fs.DeleteFile($"/c{i}");
+        AssertOwners(offsets + files / 2);
         w.CheckClean();
         w.Fs.DeleteFile("/a");
-        for (int i = 1; i < 50; i += 2) w.Fs.DeleteFile($"/c{i}");
+        AssertOwners(files / 2);
+        for (int i = 1; i < files; i += 2) w.Fs.DeleteFile($"/c{i}");
         w.CheckClean();
+
+        void AssertOwners(int expected)
+        {
+            FsBlock block = w.Fs.Geometry.FsBlockAt(w.Extents("/c1")[0].Physical);
+            AllocationGroup group = w.Fs.Volume.Groups.Of(block);
+            Assert.AreEqual(expected, w.Fs.FindOwners(w.Extents("/c1")[0].Physical, B).Count);
+            BtreeCursor<RefcountbtKind, RefcountRecord, BigEndian32> counts = new(group.Refcountbt);
+            Assert.IsTrue(counts.Seek(w.Fs.Geometry.BlockInAg(block).Value, SeekMode.Equal));
+            Assert.AreEqual((uint)expected, counts.Current.Refcount.Value);
+        }
         Assert.IsTrue(free - w.Fs.Statistics.FreeBlocks < 64, $"{free - w.Fs.Statistics.FreeBlocks} blocks did not come back");
     }
 }

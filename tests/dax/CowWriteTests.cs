@@ -214,6 +214,12 @@ public sealed class CowWriteTests
         Assert.IsTrue(ReferenceCounts.FirstStaged(w.Fs.Volume.Groups.Of(w.Fs.Geometry.FsBlockAt(b.GetExtents()[0].Physical)), out _, out uint length));
         Assert.IsTrue(length is 20 or 11, $"staged run of {length} blocks");
         Assert.AreEqual(64 * B, b.AllocatedBytes);
+        Assert.AreEqual(64UL, w.Fs.Resolve("/b", false).Core.BlockCount.Value);
+        // 20 and 43 blocks are shared still; 20 before the write and 11 behind it are staged, for nobody in particular.
+        Assert.AreEqual("20s 1p 43s", string.Join(' ', b.GetExtents().Select(e => $"{e.Length / B}{(e.Shared ? 's' : 'p')}")));
+        long written = b.GetExtents()[1].Physical;
+        IReadOnlyList<ImageFs.Dax.BlockOwner> owners = w.Fs.FindOwners(written - 20 * B, 32 * B);
+        CollectionAssert.AreEquivalent(new long[] { 20 * B, 11 * B }, owners.Where(o => o.Use == ImageFs.Dax.BlockUse.CowStaging).Select(o => o.Length).ToArray());
         w.CrashAndReopen();
         Assert.IsFalse(ReferenceCounts.FirstStaged(w.Fs.Volume.Groups[new AgNumber(0)], out _, out _));
         Assert.AreEqual(free - 1, w.Fs.Statistics.FreeBlocks);
@@ -257,6 +263,19 @@ public sealed class CowWriteTests
             Assert.AreNotEqual(InodeFlags2.None, w.Fs.GetEntry(path).Flags2 & InodeFlags2.Reflink, path);
         using (XfsFile b = w.Fs.OpenFile("/b", write: true)) b.SetLength(0);
         Assert.AreEqual(InodeFlags2.None, w.Fs.GetEntry("/b").Flags2 & InodeFlags2.Reflink);
+
+        // That nobody shares any more need not be noticed, but unsharing looks.
+        w.Fs.Clone("/a", "/b2");
+        w.Write("/b2", 0, Repeat((byte)'n', 64 * B));
+        w.Fs.DeleteFile("/b");
+        w.Fs.Flush();
+        foreach (string path in new[] { "/a", "/b2" })
+        {
+            for (int i = 0; i < 2; i++)
+                using (XfsFile f = w.Fs.OpenFile(path, write: true)) f.UnshareRange(0, 64 * B);
+            Assert.AreEqual(InodeFlags2.None, w.Fs.GetEntry(path).Flags2 & InodeFlags2.Reflink, path);
+            Assert.AreEqual(new string('p', 64), w.Picture(path));
+        }
     }
 
     /// <summary>Turns written blocks into unwritten ones whose old bytes are still on the disk, as fallocate finds them.</summary>

@@ -2,6 +2,7 @@ using ImageFs.Extents;
 using ImageFs.Format;
 using ImageFs.Inodes;
 using ImageFs.Tests.Fixtures;
+using ImageFs.Transactions;
 using static ImageFs.Tests.Fixtures.World;
 
 namespace ImageFs.Tests.Dax;
@@ -71,6 +72,51 @@ public sealed class LimitTests
         Assert.AreEqual(before, w.Picture("/f"));
         CollectionAssert.AreEqual(bytes, w.Read("/f"));
         CollectionAssert.AreEqual(bytes, w.Read("/g"));
+    }
+
+    /// <summary>An inode of before the feature: what would overflow its counters makes them larger, in the same transaction.</summary>
+    [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void S95_SmallExtentCountersGrowWhereTheFileSystemHasLargeOnes(bool ofAttributes)
+    {
+        ForkKind kind = ofAttributes ? ForkKind.Attribute : ForkKind.Data;
+        using World w = OnFile();
+        using (XfsFile f = w.Fs.CreateFile("/f"))
+            for (int i = 0; i < 40; i++) f.Write(i * 2L * B, Repeat((byte)'f', B));
+        w.Fs.SetAttribute("/f", "user.first", Repeat((byte)'1', 3000));
+        Inode inode = w.Fs.Resolve("/f", false);
+        (ulong data, uint attributes) = (inode.Core.ExtentCount, inode.Core.AttrExtentCount);
+        Assert.IsGreaterThan(0u, attributes);
+        // The counter that is to overflow is full, whatever it counts.
+        void Fill(Transaction tx)
+        {
+            ref InodeCore core = ref inode.Modify(tx);
+            core.Flags2 &= ~InodeFlags2.LargeExtentCounters;
+            core.BigExtentCount = 0;
+            core.ExtentCount = kind == ForkKind.Data ? core.MaxExtents : data;
+            core.AttrExtentCount = kind == ForkKind.Attribute ? core.MaxAttrExtents : attributes;
+        }
+        if (kind == ForkKind.Data)
+        {
+            w.Fs.Volume.Run(Fill);
+            using (XfsFile f = w.Fs.OpenFile("/f", write: true)) f.Write(101L * 2 * B, Repeat((byte)'n', B));
+            w.Fs.Volume.Run(tx => inode.Modify(tx).ExtentCount -= int.MaxValue - data);
+        }
+        else
+            // A list in the inode cannot have as many as the counter says: nobody must see it meanwhile.
+            w.Fs.Volume.Run(tx =>
+            {
+                Fill(tx);
+                inode.AddExtents(tx, kind, 1);
+                Assert.AreEqual(short.MaxValue + 1u, inode.Core.AttrExtentCount);
+                inode.Modify(tx).AttrExtentCount = attributes;
+            });
+        Assert.IsTrue(inode.Core.Has(InodeFlags2.LargeExtentCounters));
+        Assert.AreEqual(attributes, inode.Core.AttrExtentCount);
+        Assert.AreEqual(kind == ForkKind.Data ? data + 1 : data, inode.Core.ExtentCount);
+        w.AskTheKernel(mount => Assert.AreEqual(3000, Posix.AttributeValue(Posix.Bytes(mount["f"]), "user.first"u8.ToArray()).Length));
+        Assert.AreEqual(kind == ForkKind.Data ? 41 : 40, w.Extents("/f").Count);
     }
 
     [TestMethod]
