@@ -41,7 +41,9 @@ internal sealed partial class RandomTurn
     private void MakeSymlink(ITree tree)
     {
         string path = NewName("s");
-        if (Did("symlink", tree.CreateSymlink(path, new string('t', _random.Next(4) == 0 ? _random.Next(1, 1024) : _random.Next(1, 100))), path)) Add(path, new Node { Kind = 'l' });
+        // None that an inode could hold if it had no attributes: once they are gone, older xfs_repair objects to the block it still has.
+        int length = _random.Next(4) == 0 ? _random.Next(850, 1024) : _random.Next(1, 100);
+        if (Did("symlink", tree.CreateSymlink(path, new string('t', length)), path)) Add(path, new Node { Kind = 'l' });
     }
 
     private void MakeNode(ITree tree)
