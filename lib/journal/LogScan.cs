@@ -161,7 +161,8 @@ public sealed class LogScan
         uint first = CycleAt(0), last = CycleAt(_size - 1), head, start;
         if (last == 0)
         {
-            if (first != 1) throw Corrupt(0, $"the log was not filled once, and begins in cycle {first}");
+            // Cycle 2 is there if the write that was to fill the ring reached around its end and got no further than that.
+            if (first > 2) throw Corrupt(0, $"the log was not filled once, and begins in cycle {first}");
             // Not filled once: the head is the first block never written, or a hole some of the last writes left before it.
             head = FirstOf(0);
             start = head - Math.Min(head, CrashWindow);

@@ -18,10 +18,15 @@ public sealed class CutOffKernelTests
     private const int Workers = 3, Shutdowns = 8, Sessions = 2, CopiesPerSession = 8;
     private static readonly string[] s_options = ["", "-b size=1024", "-n parent=1 -i exchange=1", "-m rmapbt=0", "-b size=2048 -m reflink=0 -i size=1024"];
 
+    private static int s_judged;
+
     public required TestContext TestContext { get; set; }
 
-    [TestMethod]
-    public void WhereverAKernelIsCutOffWeRecoverWhatItRecovers()
+    /// <summary>One test per round, so that no test takes long however many rounds are asked for.</summary>
+    public static IEnumerable<object[]> Rounds => Enumerable.Range(0, TestSettings.Sweep).Select(round => new object[] { round });
+
+    [TestMethod, DynamicData(nameof(Rounds))]
+    public void WhereverAKernelIsCutOffWeRecoverWhatItRecovers(int round)
     {
         Judge.RequireKernel();
         Judge.RequireIo();
@@ -33,7 +38,7 @@ public sealed class CutOffKernelTests
         Dictionary<string, int> intents = [];
         try
         {
-            Parallel.For(0, Shutdowns * TestSettings.Sweep, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i =>
+            Parallel.For(round * Shutdowns, (round + 1) * Shutdowns, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i =>
             {
                 Random random = new(TestSettings.Seed * 100_003 + i);
                 bool flush = random.Next(2) == 0;
@@ -42,7 +47,7 @@ public sealed class CutOffKernelTests
                 Interlocked.Increment(ref flush ? ref flushed : ref unflushed);
                 Judged(image.Path, $"shutdown {i}, log {(flush ? "" : "not ")}written out, made with '{s_options[which]}'");
             });
-            Parallel.For(0, Sessions * TestSettings.Sweep, new ParallelOptions { MaxDegreeOfParallelism = 2 }, i =>
+            Parallel.For(round * Sessions, (round + 1) * Sessions, new ParallelOptions { MaxDegreeOfParallelism = 2 }, i =>
             {
                 Random random = new(TestSettings.Seed * 100_003 + 50_000 + i);
                 int which = random.Next(bases.Length);
@@ -61,10 +66,11 @@ public sealed class CutOffKernelTests
         }
         string summary = $"{flushed + unflushed + copies} images of a kernel at work: {flushed} shut down with its log written out, {unflushed} without, {copies} copied meanwhile; "
             + $"{dirty} of the logs were dirty; "
-            + $"unfinished intents: {string.Join(", ", intents.OrderBy(k => k.Key, StringComparer.Ordinal).Select(k => $"{k.Value} {k.Key}"))}; {time.Elapsed.TotalSeconds:F0} s";
+            + $"unfinished intents: {string.Join(", ", intents.OrderBy(k => k.Key, StringComparer.Ordinal).Select(k => $"{k.Value} {k.Key}"))}; {time.Elapsed.TotalSeconds:F0} s; "
+            + $"{Interlocked.Add(ref s_judged, flushed + unflushed + copies)} so far, more with ./test --sweep N";
         TestContext.DisplayMessage(MessageLevel.Informational, $"sweep: {summary}");
         Console.WriteLine(summary);
-        int all = (Shutdowns + Sessions * CopiesPerSession) * TestSettings.Sweep;
+        const int all = Shutdowns + Sessions * CopiesPerSession;
         Assert.AreEqual(all, flushed + unflushed + copies);
         Assert.IsGreaterThan(all * 3 / 4, dirty, "dirty logs");
 
