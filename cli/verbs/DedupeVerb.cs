@@ -42,13 +42,8 @@ internal static class DedupeVerb
             if (parsed.GetValue(paths) is { Length: > 0 } some) options = options with { Paths = some };
             if (parsed.GetValue(memory) is string text) options = options with { MemoryLimit = Sizes.Parse(text, "--memory") };
             using FileSystem fs = FileSystem.Open(parsed.GetRequiredValue(image), write: !options.DryRun);
-            using CancellationTokenSource stop = new();
-            void Stop(object? sender, ConsoleCancelEventArgs pressed)
-            {
-                pressed.Cancel = true; // what was shared until now stays, and the image is closed properly
-                stop.Cancel();
-            }
-            Console.CancelKeyPress += Stop;
+            // What was shared until then stays, and the image is closed properly.
+            using Interrupt stop = new();
             try
             {
                 DeduplicationReport report = WithProgress(io, progress => fs.Deduplicate(options, progress, stop.Token));
@@ -60,10 +55,6 @@ internal static class DedupeVerb
             {
                 io.Error.WriteLine("imagefs: dedupe: stopped; what was shared until then stays shared");
                 return CommandLine.Failed;
-            }
-            finally
-            {
-                Console.CancelKeyPress -= Stop;
             }
         });
         return command;

@@ -8,27 +8,15 @@ internal static class FsckVerb
 {
     public static int Run(string[] args, Stdio io)
     {
-        using CancellationTokenSource stop = new();
-        void Stop(object? sender, ConsoleCancelEventArgs pressed)
-        {
-            pressed.Cancel = true; // a repair has changed nothing yet, or ends what it has begun
-            stop.Cancel();
-        }
-        Console.CancelKeyPress += Stop;
-        try
-        {
-            if (!io.IsTerminal || Console.IsErrorRedirected || args.Contains("-q")) return FsckProgram.Run(args, io.Text, io.Error, null, stop.Token);
-            // What is said is held back until the bar is gone.
-            StringWriter said = new(), complained = new();
-            int exit = WithBar(watch => FsckProgram.Run(args, said, complained, watch, stop.Token));
-            io.Text.Write(said.ToString());
-            io.Error.Write(complained.ToString());
-            return exit;
-        }
-        finally
-        {
-            Console.CancelKeyPress -= Stop;
-        }
+        // A repair has changed nothing yet, or ends what it has begun.
+        using Interrupt stop = new();
+        if (!io.IsTerminal || Console.IsErrorRedirected || args.Contains("-q")) return FsckProgram.Run(args, io.Text, io.Error, null, stop.Token);
+        // What is said is held back until the bar is gone.
+        StringWriter said = new(), complained = new();
+        int exit = WithBar(watch => FsckProgram.Run(args, said, complained, watch, stop.Token));
+        io.Text.Write(said.ToString());
+        io.Error.Write(complained.ToString());
+        return exit;
     }
 
     private static int WithBar(Func<IProgress<FsckProgress>, int> work)
