@@ -33,6 +33,8 @@ internal sealed partial class FileData
     /// <returns>Bytes written; 0 if the start of the range is something else, or has to be mapped at once.</returns>
     private int WriteShared(OpenInode file, long offset, ReadOnlySpan<byte> data)
     {
+        // A size must not become durable before the bytes it tells of: what grows the file is not put off.
+        if (offset + data.Length > file.Size) return 0;
         FileBlock block = BlockOf(offset), end = BlockUp(offset + data.Length);
         if (file.Cow.Written > 0 && file.Cow.TryFindWritten(block, end, out Extent written))
         {
@@ -68,7 +70,7 @@ internal sealed partial class FileData
         {
             // Views show what is mapped, and a group is one transaction: neither can wait.
             if (volume.InGroup || volume.Layouts.Any) return false;
-            if (!inode.Core.Has(InodeFlags2.Reflink) || offset + length > (long)inode.Core.FileSize.Value) return false;
+            if (!inode.Core.Has(InodeFlags2.Reflink)) return false;
             if (!Map.TryFind(inode, ForkKind.Data, block, out old) || old.Offset > block || old.Unwritten) return false;
             old = BlockMap.Slice(old, block, end);
             AllocationGroup group = volume.Groups.Of(old.Start);

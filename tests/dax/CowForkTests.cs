@@ -116,6 +116,27 @@ public sealed class CowForkTests
         Assert.AreEqual(Errno.EBADF, ErrnoOf(() => readOnly.TryWrite(0, new byte[1])));
     }
 
+    /// <summary>The last block is written in the CoW fork and not mapped yet; what is written there next ends behind the file.</summary>
+    [TestMethod]
+    public void AWriteOverABlockThatIsNotMappedYetGrowsTheFile()
+    {
+        using World w = new();
+        w.Write("/a", 0, Repeat((byte)'a', 10 * B + 100));
+        w.Fs.Clone("/a", "/b");
+        using XfsFile b = w.Fs.OpenFile("/b", write: true);
+        b.Write(10 * B + 10, Repeat((byte)'x', 20));
+        Assert.IsGreaterThan(0, b.Checked().Cow.Written, "the write is put off");
+        b.Write(10 * B + 50, Repeat((byte)'y', 200));
+        Assert.AreEqual(10 * B + 250, b.Length);
+        byte[] last = w.Read("/b", 10 * B, B);
+        Assert.AreEqual(250, last.Length);
+        IsAll((byte)'a', last.AsSpan(0, 10));
+        IsAll((byte)'x', last.AsSpan(10, 20));
+        IsAll((byte)'a', last.AsSpan(30, 20));
+        IsAll((byte)'y', last.AsSpan(50));
+        IsAll((byte)'a', w.Read("/a"));
+    }
+
     /// <summary>Blocks are staged for b, everything is durable, nobody has cleaned up.</summary>
     private static MemoryDevice Staged()
     {
