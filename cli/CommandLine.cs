@@ -128,6 +128,7 @@ internal static class CommandLine
         "dedupe" => DedupeVerb.Build(io),
         "demo" => Demo.DemoVerb.Build(io),
         "exchange" => ExchangeVerb.Build(io),
+        "export" => ExportVerb.Build(io),
         "get" => GetVerb.Build(io),
         "info" => InfoVerb.Build(io),
         "insert" => RangeVerbs.Insert(io),
@@ -171,6 +172,7 @@ internal static class CommandLine
           imagefs manifest IMAGE                       everything in it, one JSON object a line
           imagefs cat IMAGE PATH...                    contents to standard output
           imagefs get IMAGE PATH... HOSTDEST           files and trees out of the image
+          imagefs export [-o FILE] IMAGE [PATH...]     files and trees as a tar archive
           imagefs put IMAGE HOSTPATH... DEST           files and trees into the image, - is standard input
           imagefs write [--atomic] IMAGE PATH          standard input over a part of a file
 
@@ -191,7 +193,7 @@ internal static class CommandLine
           imagefs insert IMAGE PATH [RANGE]            put a hole in, what is behind moves up
           imagefs collapse IMAGE PATH [RANGE]          take it out, what is behind moves down
 
-        ls, stat, manifest, cat and get take --as-repaired: a damaged image as fsck -y would leave it.
+        ls, stat, manifest, cat, get and export take --as-repaired: a damaged image as fsck -y would leave it.
         imagefs VERB -h tells more about one. Exit codes: 0 done, 1 failed, 2 misused; fsck has those of fsck(8).
 
         """;

@@ -34,20 +34,7 @@ internal static class ManifestVerb
         // Not disposed: that would close the output.
         BufferedStream buffered = new(output, 64 << 10);
         byte[] buffer = new byte[256 << 10];
-        HashSet<InodeNumber> directories = [];
-        Stack<(byte[] Path, InodeNumber Inode)> rest = new([([], fs.Volume.Root)]);
-        while (rest.TryPop(out (byte[] Path, InodeNumber Inode) at))
-        {
-            Entry entry = fs.GetEntry(at.Inode);
-            WriteLine(fs, at.Path, entry, buffered, buffer);
-            if (!entry.IsDirectory) continue;
-            if (!directories.Add(at.Inode))
-                throw new CorruptionException("directory", Encoding.UTF8.GetString(at.Path), $"inode {at.Inode} has another place in the tree already");
-            DirectoryItem[] items = [.. fs.List(at.Inode)];
-            Array.Sort(items, (a, b) => b.NameBytes.AsSpan().SequenceCompareTo(a.NameBytes));
-            foreach (DirectoryItem item in items)
-                rest.Push((at.Path.Length == 0 ? item.NameBytes : [.. at.Path, (byte)'/', .. item.NameBytes], item.Inode));
-        }
+        foreach ((byte[] path, Entry entry) in TreeWalk.From(fs, fs.Volume.Root, [])) WriteLine(fs, path, entry, buffered, buffer);
         buffered.Flush();
     }
 

@@ -23,6 +23,7 @@ public sealed class AsRepairedTests
         Assert.AreNotEqual(0, Run("manifest", image.Path).Code);
         Assert.AreEqual(healthy, Run("manifest", "--as-repaired", image.Path).Ok());
         Assert.AreEqual(Run("ls", "-l", SampleImages.Path("plain-4k")).Ok(), Run("ls", "-l", "--as-repaired", image.Path).Ok());
+        CollectionAssert.AreEqual(Run("export", SampleImages.Path("plain-4k")).Bytes, Run("export", "--as-repaired", image.Path).Bytes);
         CollectionAssert.AreEqual(before, File.ReadAllBytes(image.Path));
     }
 }
