@@ -117,40 +117,56 @@ internal static class DataInPlace
         }
     }
 
-    /// <summary>Long writes into holes, each thread in a file of its own: how far one transaction at a time lets threads go on side by side.</summary>
+    /// <summary>Long writes into holes, each thread in a file of its own, and beside them what memory takes from as many threads.</summary>
     public static void HoleWrites(Options options)
     {
         using DataImages images = new(options, "4g");
-        Series one = new("one thread"), all = new($"{Environment.ProcessorCount} threads");
+        int threads = Environment.ProcessorCount;
+        byte[][] memory = [.. Enumerable.Range(0, threads).Select(_ => new byte[HolePieces * Mebibyte])];
+        Series one = new("one thread"), all = new($"{threads} threads"), rawOne = new("memory copy, one thread"), rawAll = new($"memory copy, {threads} threads");
         for (int run = -1; run < options.Runs; run++)
         {
-            double single = FillFiles(images.Fs, 1), many = FillFiles(images.Fs, Environment.ProcessorCount);
+            double single = FillFiles(images.Fs, 1), many = FillFiles(images.Fs, threads), rawSingle = FillMemory(memory, 1), rawMany = FillMemory(memory, threads);
             if (run < 0) continue;
             one.Add(single);
             all.Add(many);
+            rawOne.Add(rawSingle);
+            rawAll.Add(rawMany);
         }
-        DataBench.Print("writes of 1 MiB into holes, a file for each thread", "MB/s", all, (one, 0));
+        DataBench.Print("writes of 1 MiB into holes, a file for each thread", "MB/s", all, (one, 0), (rawAll, 0));
+        DataBench.Print("writes of 1 MiB into holes, one thread", "MB/s", one, (rawOne, 0));
     }
+
+    private const int HolePieces = 128;
 
     private static double FillFiles(FileSystem fs, int count)
     {
-        const int pieces = 128;
         XfsFile[] files = [.. Enumerable.Range(0, count).Select(i => fs.CreateFile($"/hole{i}"))];
-        byte[] piece = new byte[Mebibyte];
-        new Random(4).NextBytes(piece);
-        Thread[] threads = [.. files.Select(file => new Thread(() =>
+        double speed = Fill(count, (thread, i, piece) => files[thread].Write((long)i * Mebibyte, piece));
+        foreach (XfsFile file in files) file.Dispose();
+        for (int i = 0; i < count; i++) fs.DeleteFile($"/hole{i}");
+        fs.Flush();
+        return speed;
+    }
+
+    private static double FillMemory(byte[][] memory, int count) =>
+        Fill(count, (thread, i, piece) => piece.CopyTo(memory[thread].AsSpan(i * Mebibyte)));
+
+    /// <summary>MB/s of so many threads that each store a number of pieces.</summary>
+    private static double Fill(int count, Action<int, int, byte[]> store)
+    {
+        Thread[] threads = [.. Enumerable.Range(0, count).Select(thread => new Thread(() =>
         {
-            for (int i = 0; i < pieces; i++) file.Write((long)i * Mebibyte, piece);
+            byte[] piece = new byte[Mebibyte];
+            new Random(thread).NextBytes(piece);
+            for (int i = 0; i < HolePieces; i++) store(thread, i, piece);
         }))];
         double seconds = DataImages.Seconds(() =>
         {
             foreach (Thread thread in threads) thread.Start();
             foreach (Thread thread in threads) thread.Join();
         });
-        foreach (XfsFile file in files) file.Dispose();
-        for (int i = 0; i < count; i++) fs.DeleteFile($"/hole{i}");
-        fs.Flush();
-        return (double)count * pieces * Mebibyte / 1e6 / seconds;
+        return (double)count * HolePieces * Mebibyte / 1e6 / seconds;
     }
 
     private static double Together(int count, XfsFile file, bool write)

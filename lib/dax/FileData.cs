@@ -117,7 +117,7 @@ internal sealed partial class FileData(Volume volume)
     internal void WriteBytes(long at, ReadOnlySpan<byte> source, OpenInode? file = null)
     {
         BlockDevice data = volume.DataOf(file);
-        if (data.TryGetWritableSpan(at, source.Length, out Span<byte> bytes)) MappedCopy.Copy(source, bytes);
+        if (data.TryGetWritableSpan(at, source.Length, out Span<byte> bytes)) MappedCopy.Store(source, bytes);
         else data.Write(at, source);
         volume.Journal!.NoteData();
     }

@@ -35,7 +35,7 @@ public sealed class MappedDevice : BlockDevice
     private readonly unsafe byte* _start;
     private readonly Lock _reserving = new();
     private readonly ulong[] _writable;
-    private int _pieces;
+    private int _pieces, _punches;
     private bool _disposed;
 
     private unsafe MappedDevice(FileDevice file)
@@ -130,8 +130,13 @@ public sealed class MappedDevice : BlockDevice
         lock (_reserving)
         {
             // Punching takes blocks away that were promised to whoever stores.
-            if (AnyWritable(offset, length)) base.Zero(offset, length);
-            else _file.Zero(offset, length);
+            if (AnyWritable(offset, length))
+            {
+                base.Zero(offset, length);
+                return;
+            }
+            _punches++;
+            _file.Zero(offset, length);
         }
     }
 
@@ -207,29 +212,44 @@ public sealed class MappedDevice : BlockDevice
 
     private void MakeWritable(long offset, int length)
     {
-        for (long chunk = offset >> ReserveLog; chunk <= (offset + length - 1) >> ReserveLog; chunk++)
-            if (!IsWritable(chunk))
-                MakeWritable(chunk);
+        long end = ((offset + length - 1) >> ReserveLog) + 1;
+        for (long from = offset >> ReserveLog; TryFindUnwritable(ref from, end, out long behind); from = behind)
+        {
+            // The host may take its time, so threads reserve side by side. What was punched meanwhile is reserved once more.
+            int punches = Volatile.Read(ref _punches);
+            ReserveChunks(from, behind);
+            lock (_reserving)
+            {
+                if (punches != _punches) ReserveChunks(from, behind);
+                for (long first = from; TryFindUnwritable(ref first, behind, out long last); first = last) Open(first, last);
+            }
+        }
     }
 
-    private void MakeWritable(long chunk)
+    private void ReserveChunks(long from, long end) => _file.ReserveHost(from << ReserveLog, Math.Min(Length, end << ReserveLog) - (from << ReserveLog));
+
+    /// <summary>The next run of chunks that may not be stored into yet.</summary>
+    private bool TryFindUnwritable(ref long from, long end, out long behind)
     {
-        lock (_reserving)
+        while (from < end && IsWritable(from)) from++;
+        for (behind = from; behind < end && !IsWritable(behind);) behind++;
+        return from < end;
+    }
+
+    private void Open(long from, long end)
+    {
+        if (_window is not null)
         {
-            if (IsWritable(chunk)) return;
-            long start = chunk << ReserveLog, end = Math.Min(Length, start + (1 << ReserveLog));
-            _file.ReserveHost(start, end - start);
-            if (_window is not null)
-            {
-                // A new island of writable pages has two shores.
-                int pieces = 2 - (chunk > 0 && IsWritable(chunk - 1) ? 2 : 0) - (IsWritable(chunk + 1) ? 2 : 0);
-                if (!MapBudget.HasRoomFor(pieces)) throw new XfsException(Errno.ENOMEM, $"{Path}: too many places of the mapping are writable");
-                _window.Protect(start, AddressWindow.PageUp(end - start), writable: true);
-                MapBudget.Add(pieces);
-                _pieces += pieces;
-            }
-            Volatile.Write(ref _writable[chunk >> 6], _writable[chunk >> 6] | 1UL << (int)(chunk & 63));
+            // A new island of writable pages has two shores.
+            int pieces = 2 - (from > 0 && IsWritable(from - 1) ? 2 : 0) - (IsWritable(end) ? 2 : 0);
+            if (!MapBudget.HasRoomFor(pieces)) throw new XfsException(Errno.ENOMEM, $"{Path}: too many places of the mapping are writable");
+            long start = from << ReserveLog;
+            _window.Protect(start, AddressWindow.PageUp(Math.Min(Length, end << ReserveLog) - start), writable: true);
+            MapBudget.Add(pieces);
+            _pieces += pieces;
         }
+        for (long chunk = from; chunk < end; chunk++)
+            Volatile.Write(ref _writable[chunk >> 6], _writable[chunk >> 6] | 1UL << (int)(chunk & 63));
     }
 
     private bool IsWritable(long chunk) => chunk >> 6 < _writable.Length && (Volatile.Read(ref _writable[chunk >> 6]) >> (int)(chunk & 63) & 1) != 0;

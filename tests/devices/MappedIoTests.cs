@@ -92,6 +92,49 @@ public sealed class MappedIoTests
     }
 
     [TestMethod]
+    public void ThreadsThatMakeTheSameRangeWritableBesideZeroingFindEveryBlockReserved()
+    {
+        if (!OperatingSystem.IsLinux()) Assert.Inconclusive("reservation is observable on Linux only");
+        const int length = 1 << 20;
+        for (int round = 0; round < 20 * TestSettings.Sweep; round++)
+        {
+            using TempImage image = TempImage.Empty(length);
+            using MappedDevice device = MappedDevice.Open(image.Path, DeviceAccess.Write);
+            Parallel.For(0, 8, thread =>
+            {
+                // Punching, before or after the reservation, takes nothing away that was promised.
+                if (thread % 2 == 0) device.Zero(thread * 64 << 10, 128 << 10);
+                Assert.IsTrue(device.TryGetWritableSpan(thread * 32 << 10, length / 2, out Span<byte> bytes));
+                if (thread % 2 == 0) bytes[0] = 1;
+            });
+            const int reached = (7 * 32 << 10) + length / 2;
+            Assert.IsGreaterThanOrEqualTo(reached, Posix.Stat(Posix.Bytes(image.Path)).Blocks * 512);
+        }
+    }
+
+    [TestMethod]
+    public void LongStoresReachTheImageAtAnyAlignment()
+    {
+        Random random = new(TestSettings.Seed);
+        byte[] source = new byte[600_000];
+        random.NextBytes(source);
+        using TempImage image = TempImage.Empty(2 << 20);
+        using MappedDevice device = MappedDevice.Open(image.Path, DeviceAccess.Write);
+        byte[] found = new byte[device.Length];
+        for (int round = 0; round < 100; round++)
+        {
+            int from = random.Next(300), at = random.Next(300), length = (256 << 10) - 200 + random.Next(300_000);
+            device.Zero(0, device.Length);
+            Assert.IsTrue(device.TryGetWritableSpan(at, length, out Span<byte> bytes));
+            MappedCopy.Store(source.AsSpan(from, length), bytes);
+            device.Read(0, found);
+            World.IsAll(0, found.AsSpan(0, at));
+            Assert.IsTrue(found.AsSpan(at, length).SequenceEqual(source.AsSpan(from, length)), $"{length} bytes from {from} to {at}");
+            World.IsAll(0, found.AsSpan(at + length));
+        }
+    }
+
+    [TestMethod]
     public void S41_AnImageThatSomebodyCutOffIsAnErrorToCopyingReadsAndIsNotOpenedAgain()
     {
         using TempImage broken = TempImage.Empty(64 << 20);
