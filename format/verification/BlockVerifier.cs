@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace ImageFs.Format;
 
@@ -61,11 +62,17 @@ public static partial class BlockVerifier
         return expected != 0 && magic != expected ? new Fault("magic", $"found 0x{magic:x8}, expected 0x{expected:x8}", IsChecksum: true) : null;
     }
 
-    private static Fault? Expect(string field, ulong found, ulong expected) =>
-        found == expected ? null : (Fault?)new Fault(field, $"found {found} (0x{found:x}), expected {expected} (0x{expected:x})");
+    // What holds, holds nearly always: that costs a comparison where it is asked, and only the rest is a call.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Fault? Expect(string field, ulong found, ulong expected) => found == expected ? null : Differs(field, found, expected);
 
-    private static Fault? ExpectAtMost(string field, ulong found, ulong most) =>
-        found <= most ? null : (Fault?)new Fault(field, $"found {found}, at most {most} possible");
+    private static Fault? Differs(string field, ulong found, ulong expected) =>
+        new Fault(field, $"found {found} (0x{found:x}), expected {expected} (0x{expected:x})");
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Fault? ExpectAtMost(string field, ulong found, ulong most) => found <= most ? null : Exceeds(field, found, most);
+
+    private static Fault? Exceeds(string field, ulong found, ulong most) => new Fault(field, $"found {found}, at most {most} possible");
 
     private static Fault? ExpectUuid(ReadOnlySpan<byte> at, Geometry geometry)
     {

@@ -36,12 +36,12 @@ public static partial class BlockVerifier
     public static Fault? VerifyInodeStructure(ReadOnlySpan<byte> inode, Geometry g, InodeNumber number)
     {
         ref readonly InodeCore core = ref InodeCore.At(inode);
-        Fault? fault = Expect("magic", core.Magic, InodeCore.MagicNumber)
-            ?? Expect("version", core.Version, 3)
-            ?? Expect("ino", core.Number, number.Value)
-            ?? ExpectUuid(inode[InodeCore.UuidOffset..], g)
-            ?? (core.FileSize.Value >> 63 == 0 ? null : (Fault?)new Fault("size", $"found 0x{core.FileSize.Value:x}, bit 63 must be clear"));
-        if (fault is not null || core.Mode == 0) return fault;
+        if (core.Magic != InodeCore.MagicNumber) return Differs("magic", core.Magic, InodeCore.MagicNumber);
+        if (core.Version != 3) return Differs("version", core.Version, 3);
+        if (core.Number != number.Value) return Differs("ino", core.Number, number.Value);
+        if (ExpectUuid(inode[InodeCore.UuidOffset..], g) is Fault foreign) return foreign;
+        if (core.FileSize.Value >> 63 != 0) return new Fault("size", $"found 0x{core.FileSize.Value:x}, bit 63 must be clear");
+        if (core.Mode == 0) return null;
 
         ushort type = core.Type;
         bool known = type is FileMode16.Regular or FileMode16.Directory or FileMode16.Symlink or FileMode16.CharDevice
@@ -66,8 +66,8 @@ public static partial class BlockVerifier
         // A file that shares a block with itself counts it as often as it maps it.
         if (core.BlockCount > g.DataBlocks && !core.Has(InodeFlags2.Reflink)) return new Fault("nblocks", $"found {core.BlockCount}, the device has {g.DataBlocks}");
 
-        fault = VerifyDataFork(in core, g, type, extents) ?? VerifyAttrFork(in core, g);
-        if (fault is not null) return fault;
+        if (VerifyDataFork(in core, g, type, extents) is Fault data) return data;
+        if (VerifyAttrFork(in core, g) is Fault attributes) return attributes;
 
         InodeFlags flags = core.Flags;
         bool regular = type == FileMode16.Regular, directory = type == FileMode16.Directory;

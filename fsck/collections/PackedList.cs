@@ -50,6 +50,9 @@ internal sealed class PackedList<T> where T : unmanaged
         Count = kept;
     }
 
+    /// <summary>Forgets all but the first items.</summary>
+    public void Truncate(int count) => Count = Math.Min(Count, count);
+
     /// <summary>Forgets the items and keeps the room.</summary>
     public void Clear() => Count = 0;
 

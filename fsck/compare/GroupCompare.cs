@@ -19,7 +19,7 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
     /// <summary>False once a group's free space could not be counted.</summary>
     public bool IsCounted { get; private set; } = true;
     /// <summary>All claims of the group compared last, in the order of the rmapbt.</summary>
-    public PackedList<Claim> Claims { get; private set; } = new();
+    public PackedList<Claim> Claims { get; } = new();
 
     /// <summary>Takes the group's claims and holds all its trees against them.</summary>
     public void Compare(AgNumber ag)
@@ -31,7 +31,7 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
             scan.IsPartial = true;
             headers.JudgeAgfl();
             ClaimFixed(ag);
-            Claims = scan.Claims.Take(ag);
+            scan.Claims.Take(ag, Claims);
             return;
         }
         Agf agf = headers.Agf;
@@ -47,10 +47,10 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
         FreeBlocks += freeBlocks + listed + (ulong)treeBlocks;
 
         ClaimFixed(ag);
-        PackedList<Claim> claims = Claims = scan.Claims.Take(ag);
-        _overlaps.Find(ag, claims.Span, _unclaimed, _derived);
-        if (free) CompareFree(ag, claims.Span);
-        if (g.HasRmapbt && rmap) _rmaps.Compare(ag, claims, _rmapLeaves.Span);
+        scan.Claims.Take(ag, Claims);
+        _overlaps.Find(ag, Claims.Span, _unclaimed, _derived);
+        if (free) CompareFree(ag, Claims.Span);
+        if (g.HasRmapbt && rmap) _rmaps.Compare(ag, Claims, _rmapLeaves.Span);
         if (g.HasReflink && refcount) CompareRefcount(ag);
     }
 

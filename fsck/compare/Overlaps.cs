@@ -9,6 +9,7 @@ namespace ImageFs.Fsck;
 /// <remarks>
 /// Worked example. Claims [24..88) of inode 131, [24..88) of 132, [40..48) of 133 give refcounts 2 for 24..39, 3 for 40..47 and
 /// 2 for 48..87. The heap holds the ends of the claims that cover the current position: its size is the number of owners.
+/// A claim enters it only when another one meets it; most are alone, and cost a comparison.
 /// </remarks>
 internal sealed class Overlaps(Scan scan)
 {
@@ -27,17 +28,30 @@ internal sealed class Overlaps(Scan scan)
         for (int i = 0; i < claims.Length; i++)
         {
             ref readonly Claim claim = ref claims[i];
+            if (claim.Start >= covered)
+            {
+                if (_active.Count > 0) Advance(claims, ref position, claim.Start, shared);
+                if (claim.Start > covered) unclaimed.Add(new FreeRun((uint)covered, (uint)(claim.Start - covered)));
+                covered = claim.End;
+                continue;
+            }
+            // Only the last claim can be the one that was alone: whatever ended before it is behind us.
+            if (_active.Count == 0) Enter(claims, i - 1, ref position);
             Advance(claims, ref position, claim.Start, shared);
-            if (claim.Start > covered) unclaimed.Add(new FreeRun((uint)covered, (uint)(claim.Start - covered)));
             covered = Math.Max(covered, claim.End);
-            if (_active.Count > 0) Meet(ag, claims, i);
-            if (!IsShareable(claim)) _unshareable++;
-            _active.Enqueue(i, claim.End);
-            position = claim.Start;
+            Meet(ag, claims, i);
+            Enter(claims, i, ref position);
         }
         Advance(claims, ref position, ulong.MaxValue, shared);
         uint length = scan.Geometry.AgLength(ag);
         if (covered < length) unclaimed.Add(new FreeRun((uint)covered, (uint)(length - covered)));
+    }
+
+    private void Enter(ReadOnlySpan<Claim> claims, int index, ref ulong position)
+    {
+        if (!IsShareable(claims[index])) _unshareable++;
+        _active.Enqueue(index, claims[index].End);
+        position = claims[index].Start;
     }
 
     /// <summary>Moves to a position, emitting what lies between, piece by piece as claims end.</summary>

@@ -23,12 +23,29 @@ internal sealed class RmapCompare(Scan scan)
         {
             AgBlock block = new(leaf);
             if (!scan.TryRead(scan.Geometry.ByteOffset(ag, block), _block, "rmapbt block", scan.At(ag, block))) return;
+            ReadOnlySpan<byte> records = _block.AsSpan(ShortBtreeHeader.Size, ShortBtreeHeader.At((ReadOnlySpan<byte>)_block).RecordCount * RmapRecord.Size);
+            int same = CountSame(expected.Span[_next..], records);
+            _next += same;
+            records = records[(same * RmapRecord.Size)..];
+            if (records.IsEmpty) continue;
             _leaf.Clear();
-            int count = ShortBtreeHeader.At((ReadOnlySpan<byte>)_block).RecordCount;
-            for (int i = 0; i < count; i++) _leaf.Add(RmapVisitor.Read(_block.AsSpan(ShortBtreeHeader.Size + i * RmapRecord.Size)));
+            for (; !records.IsEmpty; records = records[RmapRecord.Size..]) _leaf.Add(RmapVisitor.Read(records));
             CompareLeaf(ag, expected.Span, _leaf.Span);
         }
         for (; _next < expected.Count; _next++) Missing(ag, expected[_next]);
+    }
+
+    /// <summary>How many records of a leaf are as expected before the first that is not; mostly all are.</summary>
+    private static int CountSame(ReadOnlySpan<Claim> expected, ReadOnlySpan<byte> records)
+    {
+        int same = 0;
+        for (; same < expected.Length && records.Length >= RmapRecord.Size; records = records[RmapRecord.Size..], same++)
+        {
+            Claim found = RmapVisitor.Read(records);
+            ref readonly Claim want = ref expected[same];
+            if (found.Start != want.Start || found.Count != want.Count || found.Owner != want.Owner || found.Offset != want.Offset) break;
+        }
+        return same;
     }
 
     private void CompareLeaf(AgNumber ag, ReadOnlySpan<Claim> expected, ReadOnlySpan<Claim> found)

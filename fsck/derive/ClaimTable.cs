@@ -51,7 +51,6 @@ internal sealed class ClaimTable(Geometry geometry, MemoryBudget budget)
     private long _inMemory;
     private readonly SegmentedList<Claim>?[] _extents = new SegmentedList<Claim>?[geometry.AgCount];
     private readonly PackedList<Claim>?[] _blocks = new PackedList<Claim>?[geometry.AgCount];
-    private readonly PackedList<Claim> _all = new();
 
     /// <summary>Adds an extent of a fork, which lies in one group. Extents of a fork come in file order.</summary>
     public void Add(in Extent extent, ulong inode, bool attributeFork)
@@ -147,33 +146,50 @@ internal sealed class ClaimTable(Geometry geometry, MemoryBudget budget)
     /// <summary>Forgets the claims of inode chunks in a group, because other chunks were found.</summary>
     public void ForgetChunks(AgNumber ag) => _blocks[ag.Value]?.RemoveAll((in Claim claim) => claim.Owner is RmapOwner.Inodes or RmapOwner.InodeBtree);
 
-    /// <summary>All claims of a group, merged and sorted as in the rmapbt; theirs until the next call. They are forgotten here.</summary>
-    public PackedList<Claim> Take(AgNumber ag)
+    /// <summary>All claims of a group, merged and sorted as in the rmapbt. They are forgotten here.</summary>
+    public void Take(AgNumber ag, PackedList<Claim> into)
     {
-        PackedList<Claim> blocks = _blocks[ag.Value] ?? new PackedList<Claim>();
-        blocks.Span.Sort(static (a, b) => a.Owner != b.Owner ? a.Owner.CompareTo(b.Owner) : a.Offset != b.Offset ? a.Offset.CompareTo(b.Offset) : a.Start.CompareTo(b.Start));
-        _all.Clear();
-        foreach (ref readonly Claim block in blocks.Span)
-        {
-            if (_all.Count > 0 && _all[_all.Count - 1].Continues(block)) _all[_all.Count - 1].Count += block.Count;
-            else _all.Add(block);
-        }
-        TakeExtents(ag);
-        _extents[ag.Value] = null;
-        _blocks[ag.Value] = null;
-        _all.Span.Sort(static (a, b) => Claim.Compare(a, b));
-        return _all;
+        PackedList<Claim> blocks = TakeBlocks(ag);
+        into.Clear();
+        TakeExtents(ag, into, blocks.Count);
+        ClaimSort.Sort(into.Span);
+
+        // The few blocks go in between from the back, where there is room for them.
+        int extent = into.Count - 1, block = blocks.Count - 1;
+        into.Append(blocks.Count);
+        Span<Claim> all = into.Span;
+        for (int at = all.Length - 1; block >= 0; at--)
+            all[at] = extent >= 0 && Claim.Compare(all[extent], blocks[block]) > 0 ? all[extent--] : blocks[block--];
     }
 
-    private void TakeExtents(AgNumber ag)
+    /// <summary>What is no extent of a file: single blocks become runs.</summary>
+    private PackedList<Claim> TakeBlocks(AgNumber ag)
+    {
+        PackedList<Claim> blocks = _blocks[ag.Value] ?? new PackedList<Claim>();
+        _blocks[ag.Value] = null;
+        blocks.Span.Sort(static (a, b) => a.Owner != b.Owner ? a.Owner.CompareTo(b.Owner) : a.Offset != b.Offset ? a.Offset.CompareTo(b.Offset) : a.Start.CompareTo(b.Start));
+        int last = -1;
+        foreach (ref readonly Claim block in blocks.Span)
+        {
+            if (last >= 0 && blocks[last].Continues(block)) blocks[last].Count += block.Count;
+            else blocks[++last] = block;
+        }
+        blocks.Truncate(last + 1);
+        ClaimSort.Sort(blocks.Span);
+        return blocks;
+    }
+
+    private void TakeExtents(AgNumber ag, PackedList<Claim> into, int others)
     {
         long count = _extents[ag.Value]?.Count ?? 0;
         _inMemory -= count;
         foreach ((uint group, _, int spilled) in _spilled) if (group == ag.Value) count += spilled;
         // The comparison holds them once, a rebuilding of the group's trees once more.
-        budget.Require((_all.Count + count) * 2 * Unsafe.SizeOf<Claim>());
-        ReadSpilled(ag, _all.AddRange);
+        budget.Require((others + count) * 2 * Unsafe.SizeOf<Claim>());
+        into.Reserve(checked((int)(others + count)));
+        ReadSpilled(ag, into.AddRange);
         _spilled.RemoveAll(s => s.Ag == ag.Value);
-        _extents[ag.Value]?.MoveTo(_all);
+        _extents[ag.Value]?.MoveTo(into);
+        _extents[ag.Value] = null;
     }
 }

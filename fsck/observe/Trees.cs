@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using ImageFs.Format;
 
 namespace ImageFs.Fsck;
@@ -6,9 +7,11 @@ namespace ImageFs.Fsck;
 /// <summary>A key of any of the seven trees, widened so that one walker can compare them all.</summary>
 internal readonly record struct Key(ulong First, ulong Second = 0, ulong Third = 0)
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool operator <(in Key left, in Key right) =>
         left.First != right.First ? left.First < right.First : left.Second != right.Second ? left.Second < right.Second : left.Third < right.Third;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool operator >(in Key left, in Key right) => right < left;
 
     public override string ToString() => (Second, Third) is (0, 0) ? $"{First}" : $"({First}, {Second}, {Third})";
