@@ -28,6 +28,24 @@ internal readonly struct IoHold : IDisposable
     public void Dispose() => _inode.ExitIo(_mode);
 }
 
+/// <summary>While this lives readers may be in a file that is held exclusively otherwise; the holder changes nothing that they can see.</summary>
+internal readonly struct IoWithReaders : IDisposable
+{
+    private readonly OpenInode _inode;
+
+    private IoWithReaders(OpenInode inode) => _inode = inode;
+
+    /// <summary>Lets them in.</summary>
+    public static IoWithReaders Let(OpenInode inode)
+    {
+        inode.DowngradeIo();
+        return new(inode);
+    }
+
+    /// <summary>Waits until they are out; no others come in meanwhile. Not while holding <see cref="Volume.Gate"/>.</summary>
+    public void Dispose() => _inode?.UpgradeIo();
+}
+
 /// <summary>
 /// The locks of a remap: nobody writes to the source, which stays readable, and nobody else is in the destination. By
 /// inode number, whoever is which; once if both are one.

@@ -144,6 +144,14 @@ internal sealed class OpenInode
         }
     }
 
+    /// <summary>From <see cref="IoMode.Exclusive"/> to <see cref="IoMode.Update"/>: readers may come in.</summary>
+    public void DowngradeIo()
+    {
+        if (_volume.OwnsAll) return;
+        RememberSize();
+        Io.Downgrade();
+    }
+
     /// <summary>From <see cref="IoMode.Update"/> to <see cref="IoMode.Exclusive"/>.</summary>
     public void UpgradeIo()
     {

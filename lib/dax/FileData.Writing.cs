@@ -13,9 +13,6 @@ internal sealed partial class FileData
     /// <summary>Bytes written to new blocks in one transaction.</summary>
     internal const int WriteUnit = 8 << 20;
 
-    /// <summary>From so many bytes on a write into a hole takes two transactions, and copies between them, where it holds up nobody.</summary>
-    private const int CopiedOutside = 128 << 10;
-
     /// <summary>
     /// Writes anywhere; the file grows as needed and what lies between its old end and the write reads as zeros. The caller
     /// holds the inode exclusively.
@@ -33,9 +30,11 @@ internal sealed partial class FileData
             TryComplete(file);
             lock (volume.Gate) ZeroMapped(file, size, offset);
         }
-        while (!data.IsEmpty)
+        FileBlock looked = default;
+        for (bool first = true; !data.IsEmpty; first = false)
         {
-            int done = WriteShared(file, offset, data);
+            int done = BlockOf(offset) >= looked ? WriteLong(file, offset, data, withReaders: first, ref looked) : 0;
+            if (done == 0) done = WriteShared(file, offset, data);
             if (done == 0)
             {
                 TryComplete(file);
@@ -50,46 +49,25 @@ internal sealed partial class FileData
     private int WritePiece(OpenInode file, long offset, ReadOnlySpan<byte> data)
     {
         Inode inode = file.Inode;
-        Extent extent, added = default;
+        Extent extent;
         lock (volume.Gate)
         {
             FileBlock block = BlockOf(offset), end = BlockUp(offset + data.Length);
             bool mapped = Map.TryFind(inode, ForkKind.Data, block, out extent);
-            if (!mapped || extent.Offset > block)
-            {
-                FileBlock stop = mapped && extent.Offset < end ? extent.Offset : end;
-                if (volume.InGroup || Math.Min(data.Length, Bytes(stop) - offset) < CopiedOutside) return WriteHole(inode, offset, data, stop);
-                if (Bytes(stop) - offset > WriteUnit) stop = BlockUp(offset + WriteUnit);
-                extent = added = Preallocate(inode, block, stop);
-            }
+            if (!mapped || extent.Offset > block) return WriteHole(inode, offset, data, mapped && extent.Offset < end ? extent.Offset : end);
             extent = BlockMap.Slice(extent, block, end);
             if (!extent.Unwritten) return Overwrite(file, extent, offset, data, sizeAfter: null);
         }
         // Nobody else is in the file, and what is unwritten nobody reads: the gate is not needed while the bytes move.
         int length = (int)Math.Min(data.Length, Bytes(extent.End) - offset);
-        try
+        WriteRun(extent, offset, data[..length], source: null);
+        volume.Run(tx =>
         {
-            WriteRun(extent, offset, data[..length], source: null);
-            volume.Run(tx =>
-            {
-                Map.SetUnwritten(tx, inode, extent, unwritten: false);
-                Touch(tx, inode, offset + length);
-            });
-        }
-        catch (XfsException) when (added.Length > 0 && volume.Journal!.Failure is null)
-        {
-            lock (volume.Gate) FreeRange(inode, ForkKind.Data, added.Offset, added.End);
-            throw;
-        }
+            Map.SetUnwritten(tx, inode, extent, unwritten: false);
+            Touch(tx, inode, offset + length);
+        });
         return length;
     }
-
-    private Extent Preallocate(Inode inode, FileBlock from, FileBlock end) => volume.Run(tx =>
-    {
-        Extent found = HoleFiller.Allocate(tx, volume, inode, GoalFor(inode, from), from, end);
-        Map.Map(tx, inode, ForkKind.Data, found);
-        return found;
-    });
 
     /// <summary>
     /// Writes to written blocks: in place if they are private, elsewhere if anybody else could see it, now or after a power cut.

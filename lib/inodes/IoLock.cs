@@ -8,8 +8,8 @@ internal enum IoMode
     /// <summary>Writes bytes in place, into blocks that are mapped, written and private. Goes along with reads and its own kind.</summary>
     Overwrite,
     /// <summary>
-    /// Shares the blocks of a file with another one, or compares them first: bytes and layout stay, nobody may write. Goes
-    /// along with reads only, and may become <see cref="Exclusive"/>.
+    /// Shares the blocks of a file with another one, compares them first, or fills blocks that nobody reads yet: what can be read
+    /// stays, nobody else may write. Goes along with reads only, and may become <see cref="Exclusive"/>.
     /// </summary>
     Update,
     /// <summary>Changes the layout. Alone.</summary>
@@ -25,8 +25,9 @@ internal enum IoMode
 ///   Update      yes      -        -        -
 ///   Exclusive    -       -        -        -
 /// </code>
-/// Whoever conflicts with somebody who waits already waits behind him, so that nobody waits for ever; a reader passes a
-/// writer that waits for an Update to end. Not recursive. Taken before <c>Volume.Gate</c>, never inside it; of two inodes the
+/// Whoever conflicts with somebody who waits already waits behind him, so that nobody waits for ever. A reader passes all
+/// who wait for an Update to end, because not he is in their way; only when the Update is about to become Exclusive, or has
+/// ended, they come first. Not recursive. Taken before <c>Volume.Gate</c>, never inside it; of two inodes the
 /// one with the lower number first.
 /// Always true: the queued bits of the state are the modes in the queue, so whoever leaves knows whether to look there.
 /// </remarks>
@@ -34,7 +35,7 @@ internal sealed class IoLock
 {
     private const int OverwriterShift = 20, QueuedShift = 48;
     private const long Readers = (1L << OverwriterShift) - 1, Overwriters = Readers << OverwriterShift;
-    private const long UpdateHeld = 1L << 40, ExclusiveHeld = 1L << 41, QueuedMask = 15L << QueuedShift;
+    private const long UpdateHeld = 1L << 40, ExclusiveHeld = 1L << 41, UpgradeQueued = 1L << (QueuedShift + 4), QueuedMask = 31L << QueuedShift;
 
     private sealed class Waiter(IoMode mode, bool isUpgrade)
     {
@@ -53,10 +54,16 @@ internal sealed class IoLock
 
     private static long Queued(IoMode mode) => 1L << (QueuedShift + (int)mode);
 
+    private static long Queued(Waiter waiter) => waiter.IsUpgrade ? UpgradeQueued : Queued(waiter.Mode);
+
+    /// <summary>True if a mode cannot go along with who is inside, or must wait behind who waits.</summary>
+    private static bool MustWait(IoMode mode, long state) =>
+        (state & Conflicts(mode)) != 0 && !(mode == IoMode.Read && (state & (UpdateHeld | ExclusiveHeld | UpgradeQueued)) == UpdateHeld);
+
     /// <summary>Held and queued modes that a mode cannot go along with.</summary>
     private static long Conflicts(IoMode mode) => mode switch
     {
-        IoMode.Read => ExclusiveHeld | Queued(IoMode.Exclusive),
+        IoMode.Read => ExclusiveHeld | Queued(IoMode.Exclusive) | UpgradeQueued,
         IoMode.Overwrite => ExclusiveHeld | UpdateHeld | Queued(IoMode.Exclusive) | Queued(IoMode.Update),
         IoMode.Update => ExclusiveHeld | UpdateHeld | Overwriters | Queued(IoMode.Exclusive) | Queued(IoMode.Update) | Queued(IoMode.Overwrite),
         _ => ExclusiveHeld | UpdateHeld | Overwriters | Readers | QueuedMask,
@@ -81,8 +88,8 @@ internal sealed class IoLock
 
     private bool TryEnterNow(IoMode mode)
     {
-        long conflicts = Conflicts(mode), unit = Unit(mode);
-        for (long seen = Volatile.Read(ref _state); (seen & conflicts) == 0;)
+        long unit = Unit(mode);
+        for (long seen = Volatile.Read(ref _state); !MustWait(mode, seen);)
         {
             long found = Interlocked.CompareExchange(ref _state, seen + unit, seen);
             if (found == seen) return true;
@@ -100,13 +107,19 @@ internal sealed class IoLock
     /// <summary>From <see cref="IoMode.Update"/> to <see cref="IoMode.Exclusive"/>: waits for the readers inside, before anybody who waits.</summary>
     public void Upgrade() => Wait(new Waiter(IoMode.Exclusive, isUpgrade: true), Timeout.InfiniteTimeSpan);
 
+    /// <summary>From <see cref="IoMode.Exclusive"/> to <see cref="IoMode.Update"/>: lets readers in.</summary>
+    public void Downgrade()
+    {
+        if ((Interlocked.Add(ref _state, UpdateHeld - ExclusiveHeld) & QueuedMask) != 0) GrantQueued();
+    }
+
     private bool Wait(Waiter waiter, TimeSpan timeout)
     {
         long deadline = timeout == Timeout.InfiniteTimeSpan ? long.MaxValue : Environment.TickCount64 + (long)timeout.TotalMilliseconds;
         lock (_queue)
         {
             LinkedListNode<Waiter> node = waiter.IsUpgrade ? _queue.AddFirst(waiter) : _queue.AddLast(waiter);
-            Interlocked.Or(ref _state, Queued(waiter.Mode));
+            Interlocked.Or(ref _state, Queued(waiter));
             Grant();
             while (!waiter.Granted)
             {
@@ -144,7 +157,7 @@ internal sealed class IoLock
                 waiter.Granted = any = true;
                 _queue.Remove(here);
             }
-            else ahead |= Queued(waiter.Mode);
+            else ahead |= Queued(waiter);
         }
         for (long seen = Volatile.Read(ref _state), found; ; seen = found)
         {
@@ -157,14 +170,15 @@ internal sealed class IoLock
     private bool TryGrant(Waiter waiter, long ahead)
     {
         // Of the bits for the queue only those of waiters before this one count.
-        long conflicts = waiter.IsUpgrade ? Readers : Conflicts(waiter.Mode), change = waiter.IsUpgrade ? ExclusiveHeld - UpdateHeld : Unit(waiter.Mode);
-        for (long seen = Volatile.Read(ref _state); (((seen & ~QueuedMask) | ahead) & conflicts) == 0;)
+        long change = waiter.IsUpgrade ? ExclusiveHeld - UpdateHeld : Unit(waiter.Mode);
+        for (long seen = Volatile.Read(ref _state); ;)
         {
+            long state = (seen & ~QueuedMask) | ahead;
+            if (waiter.IsUpgrade ? (state & Readers) != 0 : MustWait(waiter.Mode, state)) return false;
             long found = Interlocked.CompareExchange(ref _state, seen + change, seen);
             if (found == seen) return true;
             seen = found;
         }
-        return false;
     }
 
     /// <summary>True while somebody holds it for <see cref="IoMode.Update"/>.</summary>

@@ -18,7 +18,7 @@ public sealed class ConcurrencyTests
         using World w = new();
         w.Fill("/a", 16, (byte)'a');
         w.Fs.Dispose();
-        using SlowFlush slow = new(w.Device);
+        using SlowDevice slow = new(w.Device, holdsWrites: false);
         using (FileSystem fs = FileSystem.Open(slow, write: true, leaveOpen: true))
         {
             using XfsFile file = fs.OpenFile("/a", write: true);
@@ -40,6 +40,49 @@ public sealed class ConcurrencyTests
         }
         w.CheckClean();
         World.IsAll((byte)'c', w.Read("/a", B, B));
+    }
+
+    [TestMethod]
+    [DataRow(16, 16 * B, DisplayName = "behind the end")]
+    [DataRow(2048, 16 * B, DisplayName = "into holes around data")]
+    [DataRow(2048, 40 * B + 100, DisplayName = "behind half a block")]
+    public void ReadersDoNotWaitWhileALongWriteMovesItsBytesAndSeeAllOfItOrNothing(int blocks, int from)
+    {
+        const int length = 2 << 20;
+        using World w = new();
+        w.Fill("/a", 16, (byte)'a');
+        w.Write("/a", 40 * B, World.Repeat((byte)'x', 100));
+        w.Fs.Dispose();
+        using SlowDevice slow = new(w.Device, holdsWrites: true);
+        using (FileSystem fs = FileSystem.Open(slow, write: true, leaveOpen: true))
+        {
+            using XfsFile file = fs.OpenFile("/a", write: true);
+            file.SetLength(blocks * B);
+            long before = file.Length;
+            byte[] old = file.ReadAll(), block = new byte[B], rest = new byte[length];
+            slow.Hold();
+            Task write = Task.Run(() => file.Write(from, World.Repeat((byte)'n', length)));
+            Assert.IsTrue(slow.Waiting.Wait(s_long), "the write has reached the device");
+            // Somebody who wants the file for himself waits for the writer, and readers do not wait behind him.
+            Task other = Task.Run(() => file.SetLength(before + length + B));
+            Assert.IsFalse(other.Wait(50));
+            Task reads = Task.Run(() =>
+            {
+                file.Read(0, block);
+                CollectionAssert.AreEqual(old, file.ReadAll(), "nothing is seen of a write that has not ended");
+            });
+            Assert.IsTrue(reads.Wait(s_long), "a reader does not wait for the device of a writer");
+            Assert.IsFalse(write.IsCompleted || other.IsCompleted);
+            Assert.AreEqual(before, file.Length);
+            slow.Release();
+            Assert.IsTrue(Task.WaitAll([write, other], s_long));
+            Assert.AreEqual(before + length + B, file.Length);
+            Assert.AreEqual(length, file.Read(from, rest));
+            World.IsAll((byte)'n', rest);
+            World.IsAll((byte)'a', block);
+        }
+        w.CheckClean();
+        World.IsAll((byte)'n', w.Read("/a", from, length));
     }
 
     [TestMethod]
@@ -261,8 +304,8 @@ public sealed class ConcurrencyTests
         Assert.IsTrue(Task.WaitAll(tasks, TimeSpan.FromMinutes(4)), "nobody waits for ever");
     }
 
-    /// <summary>A device whose flush can be made to wait.</summary>
-    private sealed class SlowFlush(BlockDevice below) : BlockDevice
+    /// <summary>A device whose flushes, or whose long writes, can be made to wait.</summary>
+    private sealed class SlowDevice(BlockDevice below, bool holdsWrites) : BlockDevice
     {
         private readonly ManualResetEventSlim _go = new(true);
 
@@ -275,13 +318,23 @@ public sealed class ConcurrencyTests
         public override long Length => below.Length;
         public override bool CanWrite => true;
         public override void Read(long offset, Span<byte> destination) => below.Read(offset, destination);
-        public override void Write(long offset, ReadOnlySpan<byte> source) => below.Write(offset, source);
+
+        public override void Write(long offset, ReadOnlySpan<byte> source)
+        {
+            if (holdsWrites && source.Length >= 128 << 10) Pass();
+            below.Write(offset, source);
+        }
 
         public override void Flush()
         {
+            if (!holdsWrites) Pass();
+            below.Flush();
+        }
+
+        private void Pass()
+        {
             if (!_go.IsSet) Waiting.Set();
             _go.Wait();
-            below.Flush();
         }
     }
 }

@@ -64,6 +64,36 @@ public sealed class IoLockTests
     }
 
     [TestMethod]
+    public void AReaderPassesWhoWantsTheFileForHimselfWhileAnUpdateLastsAndNoLonger()
+    {
+        IoLock io = new();
+        io.Enter(IoMode.Exclusive);
+        Thread reader = Start(() => io.Enter(IoMode.Read));
+        Thread.Sleep(20);
+        Assert.IsTrue(reader.IsAlive);
+        io.Downgrade();
+        reader.Join();
+        io.Exit(IoMode.Read);
+        List<string> order = [];
+        Thread writer = Start(() =>
+        {
+            io.Enter(IoMode.Exclusive);
+            lock (order) order.Add("writer");
+            io.Exit(IoMode.Exclusive);
+        });
+        Thread.Sleep(20);
+        Assert.IsTrue(io.TryEnter(IoMode.Read, TimeSpan.Zero), "not the reader is in the writer's way");
+        Thread upgrade = Start(io.Upgrade);
+        WaitUntil(() => !io.TryEnter(IoMode.Read, TimeSpan.Zero) || Leave(io, IoMode.Read));
+        io.Exit(IoMode.Read);
+        upgrade.Join();
+        lock (order) order.Add("update");
+        io.Exit(IoMode.Exclusive);
+        writer.Join();
+        CollectionAssert.AreEqual(new[] { "update", "writer" }, order);
+    }
+
+    [TestMethod]
     public void AnUpgradeWaitsForTheReadersInsideAndGoesBeforeThoseWhoWait()
     {
         IoLock io = new();
@@ -115,6 +145,11 @@ public sealed class IoLockTests
                     {
                         io.Upgrade();
                         mode = IoMode.Exclusive;
+                    }
+                    if (mode == IoMode.Exclusive && random.Next(4) == 0)
+                    {
+                        io.Downgrade();
+                        mode = IoMode.Update;
                     }
                     Interlocked.Increment(ref inside[(int)mode]);
                     int readers = Volatile.Read(ref inside[0]), overwriters = Volatile.Read(ref inside[1]), updates = Volatile.Read(ref inside[2]), exclusive = Volatile.Read(ref inside[3]);
