@@ -73,7 +73,9 @@ public static class Checker
             budget.Require();
             if (SuperblockFinder.Find(device, findings, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
             if (!TryLayOut(sector, out Geometry geometry)) return $"the superblock speaks of {geometry.AgCount} groups of {geometry.AgBlocks} blocks, more than can be checked";
-            LogView log = LogView.Open(device, geometry, findings);
+            using OverlayDevice? longer = device.Length < geometry.DeviceBytes ? new(device) : null;
+            longer?.SetLength(geometry.DeviceBytes);
+            LogView log = LogView.Open(longer ?? device, device, geometry, findings);
             WasDirty = log.WasDirty;
             geometry = log.Geometry;
             // The log may have changed the superblock: its counters always, its size after a growth.
@@ -84,11 +86,11 @@ public static class Checker
                     return $"the log turns the superblock into one that makes no sense ({fault})";
                 if (!TryLayOut(sector, out geometry)) return $"the log makes the superblock speak of {geometry.AgCount} groups, more than can be checked";
             }
-            Scan scan = _scan = new Scan(log.Device, geometry, log.Head, findings, cancellation, budget) { WasDirty = WasDirty };
+            Scan scan = _scan = new Scan(log.Device, geometry, log.Head, findings, cancellation, budget) { WasDirty = WasDirty, PresentBytes = device.Length };
             long stated = (long)Superblock.At((ReadOnlySpan<byte>)sector).DataBlocks.Value << geometry.BlockLog;
             if (device.Length < stated)
             {
-                scan.Report(FindingCodes.DeviceShort, default, device.Length, stated);
+                scan.Report(FindingCodes.DeviceShort, default, device.Length, stated, WhatIsMissing(Superblock.At((ReadOnlySpan<byte>)sector), device.Length));
                 scan.IsPartial = true;
             }
             if (geometry.Superblock.RealtimeBlocks != 0) scan.Report(FindingCodes.RealtimeUnchecked, default);
@@ -102,7 +104,7 @@ public static class Checker
             {
                 if (!headers.Load(ag))
                 {
-                    scan.Inodes.MarkIncomplete(ag);
+                    chunks.Miss(ag);
                     return;
                 }
                 superblocks.CheckCopy(ag, headers.Superblock);
@@ -141,6 +143,15 @@ public static class Checker
                 geometry = new Geometry(cut);
             }
             return geometry.AgCount <= most;
+        }
+
+        private static string WhatIsMissing(in Superblock sb, long length)
+        {
+            long bytesOfGroup = (long)sb.AgBlocks << sb.BlockLog, inside = length / bytesOfGroup, first = (length + bytesOfGroup - 1) / bytesOfGroup, last = sb.AgCount - 1;
+            List<string> parts = [];
+            if (inside < first) parts.Add($"the end of group {inside}");
+            if (first <= last) parts.Add(first == last ? $"group {last}" : $"groups {first} to {last}");
+            return string.Join(" and ", parts) + (parts.Count == 1 && first >= last ? " is missing" : " are missing");
         }
 
         private void ForEachGroup(string phase, Action<AgNumber> action)

@@ -10,7 +10,7 @@ public static class FsckProgram
         usage: fsck [-n|-p|-y] [-v] [-q] [-m MB] [--json FILE|-] [--undo FILE] [--discard-log] [--dry-run] IMAGE
                fsck --undo-apply FILE IMAGE
           -n                 check only, change nothing
-          -p, -y             repair everything that can be; if something cannot, change nothing
+          -p, -y             repair everything that can be, and say what is left
           --dry-run          work out the repair and print its plan, change nothing
           --undo FILE        keep in FILE what is overwritten
           --undo-apply FILE  bring the image back to what it was before that repair

@@ -72,22 +72,24 @@ public sealed record FsckReport
         if (Problem is null) json.WriteNull("problem"); else json.WriteString("problem", Problem);
         json.WriteNumber("unlisted", Unlisted);
         json.WriteStartArray("findings");
-        foreach (Finding finding in Findings)
-        {
-            json.WriteStartObject();
-            json.WriteString("code", finding.Code.Text);
-            json.WriteString("severity", finding.Severity switch { Severity.Error => "error", Severity.Warning => "warning", _ => "info" });
-            Number("ag", finding.Ag);
-            Number("agbno", finding.AgBlock);
-            Number("ino", finding.Inode);
-            Text("path", finding.Path);
-            Text("field", finding.Field);
-            json.WriteString("what", finding.Message);
-            Text("remedy", finding.Code.RemedyWord);
-            json.WriteEndObject();
-        }
+        foreach (Finding finding in Findings) Write(json, finding);
         json.WriteEndArray();
         if (Repair is null) json.WriteNull("repair"); else WriteRepair(json, Repair);
+        json.WriteEndObject();
+    }
+
+    private static void Write(Utf8JsonWriter json, Finding finding)
+    {
+        json.WriteStartObject();
+        json.WriteString("code", finding.Code.Text);
+        json.WriteString("severity", finding.Severity switch { Severity.Error => "error", Severity.Warning => "warning", _ => "info" });
+        Number("ag", finding.Ag);
+        Number("agbno", finding.AgBlock);
+        Number("ino", finding.Inode);
+        Text("path", finding.Path);
+        Text("field", finding.Field);
+        json.WriteString("what", finding.Message);
+        Text("remedy", finding.Code.RemedyWord);
         json.WriteEndObject();
 
         void Number(string name, ulong? value)
@@ -108,6 +110,9 @@ public sealed record FsckReport
         if (repair.LostLog is null) json.WriteNull("lost_log"); else json.WriteString("lost_log", repair.LostLog);
         json.WriteStartArray("notes");
         foreach (string note in repair.Notes) json.WriteStringValue(note);
+        json.WriteEndArray();
+        json.WriteStartArray("left");
+        foreach (Finding finding in repair.Left) Write(json, finding);
         json.WriteEndArray();
         json.WriteNumber("bytes", repair.Plan.Sum(c => c.Length));
         json.WriteStartArray("plan");
@@ -152,11 +157,15 @@ public sealed record FsckReport
             FsckExit.Cancelled => $"{name}cancelled",
             FsckExit.Repaired when Repair is { IsApplied: false } plan => $"{name}{found}, all can be repaired: {plan.Plan.Count} changes; nothing was changed",
             FsckExit.Repaired => $"{name}{found}, repaired: {Repair!.Plan.Sum(c => c.Length)} bytes written",
+            _ when Repair is { Problem: string left, IsApplied: true } => $"{name}{found}, {Repair.Plan.Sum(c => c.Length)} bytes written, not everything is repaired: {left}",
             _ when Repair?.Problem is string problem => $"{name}{found}, not repaired: {problem}; nothing was changed",
             _ => $"{name}{found}, nothing was changed{(Scan == ScanExtent.Partial ? "; parts could not be read" : "")}",
         });
         if (Repair is not null)
+        {
+            foreach (Finding left in Repair.Left) writer.WriteLine($"left: {left}");
             foreach (string note in Repair.Notes) writer.WriteLine($"{name}{note}");
+        }
         if (Repair?.LostLog is string lost) writer.WriteLine($"{name}a part of the log was given up: {lost}");
     }
 }

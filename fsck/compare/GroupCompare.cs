@@ -49,6 +49,8 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
         ClaimFixed(ag);
         scan.Claims.Take(ag, Claims);
         _overlaps.Find(ag, Claims.Span, _unclaimed, _derived);
+        // Whoever owns what nobody claims may be cut off.
+        if (scan.IsShort && scan.IsPartial) return;
         if (free) CompareFree(ag, Claims.Span);
         if (g.HasRmapbt && rmap) _rmaps.Compare(ag, Claims, _rmapLeaves.Span);
         if (g.HasReflink && refcount) CompareRefcount(ag);

@@ -64,7 +64,7 @@ internal sealed class LinkCompare(Scan scan, InodeScan inodes)
                 if (directory.IsRead && directory.Parent != all[directory.NamedBy].Inode)
                     scan.Report(FindingCodes.DirectoryDotDot, at, directory.Parent, all[directory.NamedBy].Inode);
             }
-            else if (scan.Inodes.Links(directory.Slot) != 0 || !IsListed(directory.Inode)) scan.Report(FindingCodes.InodeUnconnected, at);
+            else if (!scan.IsShort && (scan.Inodes.Links(directory.Slot) != 0 || !IsListed(directory.Inode))) scan.Report(FindingCodes.InodeUnconnected, at);
         }
     }
 
@@ -87,6 +87,8 @@ internal sealed class LinkCompare(Scan scan, InodeScan inodes)
 
     private void Report(AgNumber ag, AgInode inode, int slot, InodeState state)
     {
+        // Names may be cut off with the rest of an image.
+        if (scan.IsShort) return;
         ulong number = _g.Join(ag, inode).Value;
         uint links = scan.Inodes.Links(slot), names = scan.Inodes.Names(slot);
         Where at = scan.At(ag, _g.BlockOf(inode), number);

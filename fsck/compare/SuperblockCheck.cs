@@ -7,6 +7,8 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
 {
     /// <summary>Where the structure of a superblock without the metadata directory ends.</summary>
     private const int End = 264, EndWithoutMetaUuid = 248;
+    /// <summary>Features of which an image that has more may only be read.</summary>
+    public const RoCompatFeatures KnownRoCompat = RoCompatFeatures.FreeInodeBtree | RoCompatFeatures.ReverseMapBtree | RoCompatFeatures.Reflink | RoCompatFeatures.InodeBtreeCounters;
     private readonly Geometry _g = scan.Geometry;
 
     private static Where At(uint ag, string? field = null) => new(ag == SuperblockFinder.Derived ? 0 : ag, 0, Field: field);
@@ -39,9 +41,8 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
         if ((sb.VersionBits & VersionBits.Quota) == 0)
             foreach ((string name, ulong inode) in QuotaInodes(sb))
                 if (inode is not (0 or ulong.MaxValue)) scan.Report(FindingCodes.SbField, At(source, name), inode, "none, without quota");
-        const RoCompatFeatures known = RoCompatFeatures.FreeInodeBtree | RoCompatFeatures.ReverseMapBtree | RoCompatFeatures.Reflink | RoCompatFeatures.InodeBtreeCounters;
         if (sb.FeaturesCompat != 0) scan.Report(FindingCodes.SbUnknown, At(source, "features_compat"), $"compat 0x{sb.FeaturesCompat.Value:x}");
-        if ((sb.RoCompat & ~known) != 0) scan.Report(FindingCodes.SbUnknown, At(source, "features_ro_compat"), $"ro_compat 0x{(uint)(sb.RoCompat & ~known):x}");
+        if ((sb.RoCompat & ~KnownRoCompat) != 0) scan.Report(FindingCodes.SbUnknown, At(source, "features_ro_compat"), $"ro_compat 0x{(uint)(sb.RoCompat & ~KnownRoCompat):x}");
         if ((sb.FeaturesLogIncompat & ~(uint)LogIncompatFeatures.LoggedAttributes) is uint log and not 0) scan.Report(FindingCodes.SbUnknown, At(source, "features_log_incompat"), $"log_incompat 0x{log:x}");
         // Blocks larger than a cluster or a chunk need no alignment at all.
         uint cluster = (uint)(8192 * (_g.InodeSize / 256) / _g.BlockSize), chunk = (uint)(InodeChunkRecord.InodesPerChunk * _g.InodeSize / _g.BlockSize);

@@ -26,15 +26,21 @@ internal sealed class ChunkScan(Scan scan, TreeWalker walker, GroupHeaders heade
     /// <summary>False once a group's inodes could not be counted.</summary>
     public bool IsCounted { get; private set; } = true;
 
+    /// <summary>A group's headers cannot be read.</summary>
+    public void Miss(AgNumber ag)
+    {
+        IsCounted = false;
+        scan.Inodes.MarkIncomplete(ag);
+    }
+
     /// <summary>Walks both trees; the headers of the group are loaded.</summary>
     public void Observe(AgNumber ag)
     {
         Geometry g = scan.Geometry;
         if (!headers.JudgeAgi())
         {
-            IsCounted = false;
             scan.IsPartial = true;
-            scan.Inodes.MarkIncomplete(ag);
+            Miss(ag);
             return;
         }
         ref readonly Agi agi = ref headers.Agi;

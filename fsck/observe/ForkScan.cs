@@ -36,6 +36,7 @@ internal sealed class ForkScan(Scan scan, TreeWalker walker)
             // The verifier has complained already if they do not fit.
             int here = (int)Math.Min((ulong)fit, count);
             collector.Visit(new Where(Inode: number), fork[..(here * PackedExtent.Size)]);
+            collector.ReportCutOff();
             return new ForkTotals(collector.Extents, collector.Blocks, collector.IsBroken || (ulong)here != count);
         }
         if (format != ForkFormat.Btree) return default;
@@ -54,6 +55,7 @@ internal sealed class ForkScan(Scan scan, TreeWalker walker)
             return new ForkTotals(collector.Extents, collector.Blocks, collector.IsBroken);
         }
         walker.Walk<BmbtTree, Collector>(_children.Span, levels, number, attribute ? RmapFlags.AttributeFork : 0, ref collector);
+        collector.ReportCutOff();
         return new ForkTotals(collector.Extents, collector.Blocks + (ulong)walker.Blocks, collector.IsBroken || walker.IsBroken);
     }
 
@@ -103,7 +105,7 @@ internal sealed class ForkScan(Scan scan, TreeWalker walker)
     /// <summary>Checks extents in the order of the fork.</summary>
     internal struct Collector(ForkScan owner, Scan scan, ulong inode, bool attribute, ushort type, bool keep, bool claim, bool realtime) : ILeafVisitor
     {
-        private ulong _end;
+        private ulong _end, _cutOff;
 
         public ulong Extents { get; private set; }
         public ulong Blocks { get; private set; }
@@ -127,9 +129,26 @@ internal sealed class ForkScan(Scan scan, TreeWalker walker)
                 }
                 _end = extent.Offset.Value + extent.Length;
                 Blocks += extent.Length;
-                if (claim && !realtime) scan.Claims.Add(extent, inode, attribute);
+                if (claim && !realtime)
+                {
+                    scan.Claims.Add(extent, inode, attribute);
+                    if (scan.IsShort) _cutOff += CutOff(extent);
+                }
                 if (keep) owner.Map.Add(extent);
             }
+        }
+
+        /// <summary>Blocks of an extent that lie beyond the end of the image.</summary>
+        private readonly ulong CutOff(in Extent extent)
+        {
+            Geometry g = scan.Geometry;
+            long bytes = (long)extent.Length << g.BlockLog, missing = g.ByteOffset(extent.Start) + bytes - scan.PresentBytes;
+            return (ulong)(Math.Clamp(missing, 0, bytes) + g.BlockSize - 1) >> g.BlockLog;
+        }
+
+        public readonly void ReportCutOff()
+        {
+            if (_cutOff > 0) scan.ReportCutOff(inode, ForkName(attribute), _cutOff, Blocks);
         }
 
         private readonly string? Judge(in Extent extent)

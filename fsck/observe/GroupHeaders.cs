@@ -25,7 +25,9 @@ internal sealed class GroupHeaders
     public bool Load(AgNumber ag)
     {
         _ag = ag;
-        _isRead = _scan.TryRead(_scan.Geometry.AgOffset(ag), _sectors, "the group's headers", new Where(ag.Value, 0));
+        long offset = _scan.Geometry.AgOffset(ag);
+        // That the group is not there at all was said of the image.
+        _isRead = !_scan.IsBeyondEnd(offset, _sectors.Length) && _scan.TryRead(offset, _sectors, "the group's headers", new Where(ag.Value, 0));
         return _isRead;
     }
 

@@ -103,8 +103,7 @@ internal sealed class InodeScan
             if (chunks[i].Holes == 0)
                 while (i + run < chunks.Length && (run + 1) * _chunkBytes <= _batch.Length && chunks[i + run].Holes == 0
                     && Offset(ag, chunks[i + run].Start) == start + (long)run * _chunkBytes) run++;
-            bool read = run > 1 && start + (long)run * _chunkBytes <= _scan.Device.Length
-                && _scan.TryRead(start, _batch.AsSpan(0, run * _chunkBytes), "inodes", _scan.At(ag, _g.BlockOf(new AgInode(chunks[i].Start))));
+            bool read = run > 1 && _scan.TryReadQuietly(start, _batch.AsSpan(0, run * _chunkBytes), out _);
             for (int c = 0; c < run; c++)
             {
                 ref InodeChunk chunk = ref chunks[i + c];
@@ -132,6 +131,7 @@ internal sealed class InodeScan
             Span<byte> run = bytes[(i * _g.InodeSize)..(end * _g.InodeSize)];
             if (isRead || _scan.TryRead(Offset(ag, chunk.Start + (uint)i), run, "inodes", _scan.At(ag, _g.BlockOf(new AgInode(chunk.Start + (uint)i)))))
                 for (int n = i; n < end; n++) Examine(ag, ref chunk, n, run.Slice((n - i) * _g.InodeSize, _g.InodeSize));
+            else _scan.Inodes.MarkIncomplete(ag);
             i = end;
         }
     }

@@ -15,10 +15,10 @@ internal sealed record LogState(LogPosition Position, LogRemains? Remains, strin
     private static readonly LogPosition s_nothing = new() { Head = 0, HeadCycle = 1, Tail = new(1, 0), RecordedTail = new(1, 0), IsClean = true, IsEmpty = true };
 
     /// <param name="device">Where the log is.</param>
-    /// <param name="image">Where the superblock is as it was found; the device unless that was repaired already.</param>
+    /// <param name="image">The image as it was found; the device unless that was repaired or made longer.</param>
     public static LogState Assess(BlockDevice device, Geometry g, BlockDevice? image = null)
     {
-        if (g.LogOffset > device.Length - g.LogBytes) return new LogState(s_nothing, null, "it lies outside the image", true);
+        if (g.LogOffset > (image ?? device).Length - g.LogBytes) return new LogState(s_nothing, null, "it lies beyond the end of the image", true);
         LogArea log = new(device, g);
         LogPosition? position = null;
         string problem;

@@ -12,9 +12,11 @@ namespace ImageFs.Fsck;
 /// <param name="WasDirty">True if there was something to replay.</param>
 internal readonly record struct LogView(BlockDevice Device, Geometry Geometry, LogSequenceNumber Head, bool WasDirty)
 {
-    public static LogView Open(BlockDevice device, Geometry geometry, FindingList findings)
+    /// <param name="device">The image, made as long as the file system is.</param>
+    /// <param name="image">The image as it is.</param>
+    public static LogView Open(BlockDevice device, BlockDevice image, Geometry geometry, FindingList findings)
     {
-        LogState log = LogState.Assess(device, geometry);
+        LogState log = LogState.Assess(device, geometry, image);
         if (log.Problem is not null) findings.Add(log.IsLossy ? FindingCodes.LogDamaged : FindingCodes.LogForm, default, log.Problem);
         if (log.IsLossy) return new LogView(device, geometry, default, false);
         LogSequenceNumber head = log.Position.HeadLsn;

@@ -11,13 +11,18 @@ namespace ImageFs.Fsck;
 /// </remarks>
 internal sealed class Scan
 {
+    private const int BytesOfPlace = 32;
     private readonly SparseBitmap?[] _entered;
+    // What was said to be unreadable or beyond the end: places without an owner, and inodes.
+    private readonly HashSet<long> _unread = [];
+    private readonly HashSet<ulong> _cutOff = [];
 
     /// <param name="budget">What it may remember; null to leave that open, for scans that collect nothing.</param>
     public Scan(BlockDevice device, Geometry geometry, LogSequenceNumber head, FindingList findings, CancellationToken cancellation, MemoryBudget? budget = null)
     {
         Budget = budget ??= new MemoryBudget(long.MaxValue);
         Device = device;
+        PresentBytes = device.Length;
         Geometry = geometry;
         Head = head;
         Findings = findings;
@@ -29,6 +34,12 @@ internal sealed class Scan
 
     public BlockDevice Device { get; }
     public Geometry Geometry { get; }
+
+    /// <summary>Bytes the image really has; less than the file system's if it was cut off.</summary>
+    public long PresentBytes { get; init; }
+
+    /// <summary>True if the image was cut off: who is missing may only be out of sight.</summary>
+    public bool IsShort => PresentBytes < Geometry.DeviceBytes;
 
     /// <summary>No LSN may lie beyond this; 0 if the log could not be read.</summary>
     public LogSequenceNumber Head { get; }
@@ -70,23 +81,57 @@ internal sealed class Scan
         return isNew;
     }
 
-    /// <summary>Reads bytes; an error of the device is a finding.</summary>
+    /// <summary>True if not all of a range is there, in an image that was cut off.</summary>
+    public bool IsBeyondEnd(long offset, long length) => IsShort && offset > PresentBytes - length;
+
+    /// <summary>Reads bytes; an error of the device, or the end of an image that was cut off, is a finding, once for each place.</summary>
     public bool TryRead(long offset, Span<byte> into, string what, Where where = default)
     {
+        if (TryReadQuietly(offset, into, out string problem)) return true;
+        IsPartial = true;
+        if (!IsBeyondEnd(offset, into.Length))
+        {
+            if (Note(offset)) Report(FindingCodes.IoError, where, what, problem);
+        }
+        else if (where.Inode is ulong inode ? _cutOff.Add(inode) : Note(offset)) Report(FindingCodes.BeyondEnd, where, what);
+        return false;
+    }
+
+    /// <summary>Reads bytes for somebody who reads them piece by piece if that fails.</summary>
+    public bool TryReadQuietly(long offset, Span<byte> into, out string problem)
+    {
         Cancellation.ThrowIfCancellationRequested();
+        problem = "";
+        if (offset < 0 || offset > PresentBytes - into.Length)
+        {
+            problem = $"{into.Length} bytes at offset {offset} are outside the image";
+            return false;
+        }
         try
         {
-            if (offset < 0 || offset > Device.Length - into.Length)
-                throw new XfsException(Errno.EIO, $"{into.Length} bytes at offset {offset} are outside the image");
             Device.Read(offset, into);
             return true;
         }
         catch (IOException e)
         {
-            Report(FindingCodes.IoError, where, what, e.Message);
-            IsPartial = true;
+            problem = e.Message;
             return false;
         }
+    }
+
+    private bool Note(long offset)
+    {
+        if (!_unread.Add(offset)) return false;
+        Budget.Tables += BytesOfPlace;
+        return true;
+    }
+
+    /// <summary>Reports that blocks of a fork are cut off; what cannot be read for that reason is not reported again.</summary>
+    public void ReportCutOff(ulong inode, string fork, ulong beyond, ulong blocks)
+    {
+        _cutOff.Add(inode);
+        InodeNumber number = new(inode);
+        Report(FindingCodes.BeyondEnd, At(Geometry.AgOf(number), Geometry.BlockOf(Geometry.InodeInAg(number)), inode), $"{beyond} of {blocks} blocks of the {fork} fork");
     }
 
     /// <summary>Reads one block of metadata and holds it against its verifier; every fault is a finding.</summary>

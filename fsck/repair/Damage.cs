@@ -22,6 +22,8 @@ internal enum InodeDamage
     Cycle = 256,
     /// <summary>Records of quotas that it holds.</summary>
     Quota = 512,
+    /// <summary>Its parent pointers are not what the directories say.</summary>
+    Parents = 1024,
 }
 
 /// <summary>What a pass over the image found, sorted by what has to be repaired.</summary>
@@ -36,11 +38,8 @@ internal sealed class Damage
     public SortedSet<uint> Copies { get; } = [];
     public bool Superblock { get; private set; }
     public bool RootInode { get; private set; }
-    public bool Conflicts { get; private set; }
     /// <summary>Blocks or inodes with an LSN the log has not reached.</summary>
     public int AheadOfLog { get; private set; }
-    /// <summary>Codes nothing can be done about.</summary>
-    public HashSet<FindingCode> Hopeless { get; } = [];
     public long Count { get; private set; }
 
     private readonly HashSet<ulong> _mappedElsewhere = [], _unknownToMap = [];
@@ -83,7 +82,6 @@ internal sealed class Damage
                 else if (where.Ag is uint ag) Groups.Add(ag);
                 break;
             case Remedy.ResolveClaim:
-                Conflicts = true;
                 Groups.Add(where.Ag!.Value);
                 break;
             case Remedy.FixInode when code == FindingCodes.RootInode || code == FindingCodes.MetaInode:
@@ -97,7 +95,6 @@ internal sealed class Damage
             case Remedy.RebuildAttributes: Add(where.Inode, InodeDamage.Attributes); break;
             case Remedy.Reconnect when code == FindingCodes.DirectoryCycle: Add(where.Inode, InodeDamage.Cycle); break;
             case Remedy.FixLinkCount or Remedy.Reconnect or Remedy.FreeInode: Add(where.Inode, InodeDamage.Links); break;
-            default: Hopeless.Add(code); break;
         }
     }
 

@@ -27,14 +27,16 @@ public readonly record struct PlannedChange(long Offset, long Length, string Cod
 /// <summary>What a repair did, or would do.</summary>
 public sealed record RepairOutcome
 {
-    /// <summary>What it changes, by offset.</summary>
+    /// <summary>What it changes, by offset; empty if writing it would be dangerous.</summary>
     public required IReadOnlyList<PlannedChange> Plan { get; init; }
     /// <summary>True once it is on the image.</summary>
     public required bool IsApplied { get; init; }
     /// <summary>The check of the repaired view.</summary>
     public required FsckReport? After { get; init; }
-    /// <summary>Why the image was left as it was; null if it was not.</summary>
+    /// <summary>Why something is left, or nothing was written at all; null if everything is repaired.</summary>
     public string? Problem { get; init; }
+    /// <summary>Faults of the repaired view: what the next run will find again, and nothing else.</summary>
+    public IReadOnlyList<Finding> Left { get; init; } = [];
     /// <summary>What somebody should know who uses the image again: inodes made anew, and what could not be known of them.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
     /// <summary>What was in a log that was given up, as far as that is known.</summary>

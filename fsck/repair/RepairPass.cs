@@ -22,12 +22,14 @@ internal sealed class RepairPass
     private readonly SuperblockRepair _superblocks;
     private readonly SuperblockCheck _superblockCheck;
     private readonly Action<FsckProgress> _progress;
+    private readonly Attempts _attempts;
 
+    /// <param name="attempts">What the passes before tried; this one adds to it.</param>
     /// <param name="trustReverseMap">Let the reverse map and the free space together correct a fork.</param>
-    public RepairPass(RepairView view, MemoryBudget budget, SuperblockRepair superblocks, bool trustReverseMap, Action<FsckProgress> progress, CancellationToken cancellation)
+    public RepairPass(RepairView view, MemoryBudget budget, SuperblockRepair superblocks, Attempts attempts, bool trustReverseMap, Action<FsckProgress> progress, CancellationToken cancellation)
     {
         TrustsReverseMap = trustReverseMap;
-        (_view, _superblocks, _progress, _cancellation) = (view, superblocks, progress, cancellation);
+        (_view, _superblocks, _attempts, _progress, _cancellation) = (view, superblocks, attempts, progress, cancellation);
         Geometry g = view.Geometry;
         _scan = new Scan(view.Device, g, view.Head, new FindingList(0, 0) { Observer = Damage.Take }, cancellation, budget);
         _walker = new TreeWalker(_scan);
@@ -40,9 +42,6 @@ internal sealed class RepairPass
 
     /// <summary>False once the reverse map could not help: then the inodes have the last word.</summary>
     public bool TrustsReverseMap { get; private set; }
-
-    /// <summary>Why something cannot be repaired; null while nothing of that kind was met.</summary>
-    public string? Problem { get; private set; }
 
     /// <summary>Runs the pass.</summary>
     /// <returns>True if something was repaired, so that another pass is due.</returns>
@@ -68,9 +67,11 @@ internal sealed class RepairPass
         _superblocks.LimitLsn();
         if (RepairInodes(InodeDamage.Core | InodeDamage.Fork | InodeDamage.Mode)) return true;
 
-        if (RebuildGroups(out GroupCompare groups) || Problem is not null) return Problem is null;
+        if (RebuildGroups(out GroupCompare groups)) return true;
+        // What comes now takes space, and who knows whose it is.
+        if (_attempts.HasLostGroup) return false;
         if (RepairInodes(InodeDamage.Shares)) return true;
-        HashSet<ulong> quotas = [.. Damage.Inodes.Where(i => (i.Value & InodeDamage.Quota) != 0).Select(i => i.Key)];
+        HashSet<ulong> quotas = [.. Damage.Inodes.Where(i => (i.Value & InodeDamage.Quota) != 0 && _attempts.Begin(InodeDamage.Quota, i.Key)).Select(i => i.Key)];
         if (quotas.Count > 0)
         {
             new QuotaRepair(_view, _scan).Mend(quotas);
@@ -83,12 +84,12 @@ internal sealed class RepairPass
         foreach (ulong directory in nameScan.SecondParents) Damage.AddDirectory(directory);
         new UnlinkedCheck(_scan, inodes).Check(chunks.UnlinkedHeads);
         new LinkCompare(_scan, inodes).Compare();
-        if (new SpecialInodes(_view, _superblocks, _scan, inodes).Repair(Damage)) return true;
-        NameRepair names = new(_view, _scan, inodes, Damage, again);
+        if ((Damage.RootInode || Damage.Superblock) && _attempts.Begin(Remedy.FixInode) && new SpecialInodes(_view, _superblocks, _scan, inodes).Repair(Damage)) return true;
+        NameRepair names = new(_view, _scan, inodes, Damage, _attempts, again);
         if (names.Run()) return true;
         if (parents is not null && names.FixParents(Differences(parents))) return true;
         _superblockCheck.CheckCounters(chunks, groups, inodes);
-        if (Damage.Superblock)
+        if (Damage.Superblock && _attempts.Begin(Remedy.RestoreSuperblock))
         {
             _superblocks.SetCounters(chunks.Inodes, chunks.FreeInodes, groups.FreeBlocks, inodes.HasAttributes);
             return true;
@@ -109,7 +110,7 @@ internal sealed class RepairPass
     {
         const int few = 4;
         const uint absurd = 1 << 30;
-        if (Damage.AheadOfLog <= few || _scan.BeyondLog.Cycle > absurd) return false;
+        if (Damage.AheadOfLog <= few || _scan.BeyondLog.Cycle > absurd || !_attempts.Begin(Remedy.ReplayLog)) return false;
         new LogRepair(_view).Reset(_scan.BeyondLog.Cycle + 1);
         return true;
     }
@@ -136,7 +137,7 @@ internal sealed class RepairPass
     /// <summary>Repairs the inodes that have some kind of damage.</summary>
     private bool RepairInodes(InodeDamage which)
     {
-        (ulong Number, InodeDamage Damage)[] damaged = [.. Damage.Inodes.Where(i => (i.Value & which) != 0).Select(i => (i.Key, i.Value))];
+        (ulong Number, InodeDamage Damage)[] damaged = [.. Damage.Inodes.Where(i => (i.Value & which) != 0 && _attempts.Begin(which, i.Key)).Select(i => (i.Key, i.Value))];
         if (damaged.Length == 0) return false;
         HashSet<ulong> forks = [.. damaged.Where(d => (d.Damage & InodeDamage.Fork) != 0).Select(d => d.Number)];
         // Of an inode that is gone others may still know; of a tree with a hole in it, its other blocks.
@@ -168,8 +169,9 @@ internal sealed class RepairPass
 
     private bool RepairCopies()
     {
-        foreach (uint ag in Damage.Copies) _superblocks.WriteCopy(new AgNumber(ag));
-        return Damage.Copies.Count > 0;
+        uint[] copies = [.. Damage.Copies.Where(ag => _attempts.Begin(Remedy.RestoreSuperblock, ag))];
+        foreach (uint ag in copies) _superblocks.WriteCopy(new AgNumber(ag));
+        return copies.Length > 0;
     }
 
     /// <summary>Compares each group with the claims on it and writes those anew that differ.</summary>
@@ -182,12 +184,12 @@ internal sealed class RepairPass
         ForEachGroup("free space, reverse maps and refcounts", ag =>
         {
             compare.Compare(ag);
-            if (!Damage.Groups.Contains(ag.Value)) return;
+            if (!Damage.Groups.Contains(ag.Value) || !_attempts.Begin(Remedy.RebuildGroupHeaders, ag.Value)) return;
             // First it must be clear whose the blocks are.
             if (conflicts.Find(ag, compare.Claims.Span) || TrustsReverseMap && Damage.Misplaced.Count > 0) return;
             _view.Purpose = Remedy.RebuildGroupHeaders;
-            Problem ??= rebuild.Rebuild(ag, compare.Claims);
-            any = true;
+            if (rebuild.Rebuild(ag, compare.Claims) is string problem) _attempts.GiveUp(ag, problem);
+            else any = true;
         });
         if (TrustsReverseMap && (Damage.Misplaced.Count > 0 || conflicts.Any))
         {

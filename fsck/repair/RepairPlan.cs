@@ -19,13 +19,15 @@ internal sealed class RepairPlan
         {
             if (length > 0 && (offset != start + length || code != (purpose ?? "") || length >= LongestRun)) End();
             if (length == 0) (start, code) = (offset, purpose ?? "");
-            image.Read(offset, old.AsSpan(0, bytes.Length));
+            int there = (int)Math.Clamp(image.Length - offset, 0, bytes.Length);
+            if (there > 0) image.Read(offset, old.AsSpan(0, there));
+            old.AsSpan(there).Clear();
             before = Crc32c.Append(before, old.AsSpan(0, bytes.Length));
             after = Crc32c.Append(after, bytes.Span);
             length += bytes.Length;
         }
         if (length > 0) End();
-        Changes = changes;
+        (Changes, Length, IsEmpty) = (changes, view.Length, changes.Count == 0 && view.Length == image.Length);
 
         void End()
         {
@@ -35,4 +37,10 @@ internal sealed class RepairPlan
     }
 
     public IReadOnlyList<PlannedChange> Changes { get; }
+
+    /// <summary>True if the image is as it is to be.</summary>
+    public bool IsEmpty { get; }
+
+    /// <summary>Bytes the image will have.</summary>
+    public long Length { get; }
 }

@@ -39,7 +39,31 @@ internal sealed class RepairView(BlockDevice image, MemoryBudget budget) : IDisp
     /// <summary>Why the writes that follow are made.</summary>
     public Remedy Purpose
     {
-        set => Device.Purpose = FindingCode.WordFor(value);
+        set => (_stage ?? Device).Purpose = FindingCode.WordFor(value);
+    }
+
+    private OverlayDevice? _stage;
+
+    /// <summary>Lets the library work on the view as on any volume, and unmounts it: all of the work is done then, or none.</summary>
+    /// <returns>Null, or why it could not be done.</returns>
+    public string? TryOnVolume(Action<Volume> work)
+    {
+        try
+        {
+            using OverlayDevice stage = _stage = new OverlayDevice(Device) { MostBytes = budget.ForChanges, Purpose = Device.Purpose };
+            using (Volume volume = Volume.Mount(stage, write: true, ownsDevice: false)) work(volume);
+            stage.Apply();
+        }
+        catch (XfsException e) when (e.Errno is not (Errno.EIO or Errno.ENOMEM))
+        {
+            return e.Message;
+        }
+        finally
+        {
+            _stage = null;
+        }
+        SetLog(LogScan.Find(new LogArea(Device, Geometry), Geometry));
+        return null;
     }
 
     public byte[] Read(long offset, int length)

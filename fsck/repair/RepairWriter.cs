@@ -7,10 +7,10 @@ namespace ImageFs.Fsck;
 /// <remarks>
 /// The order makes an interruption harmless. What is overwritten is kept first, if that was asked for. Then the superblock says
 /// that a repair was begun: no kernel mounts the image from here on, and the next repair starts over. Everything else follows,
-/// the log after what it used to protect; the flag goes last.
+/// the log after what it used to protect; the flag goes last, unless something is left that a mount would make worse.
 /// <code>
-///   undo, flush | NEEDSREPAIR, flush | blocks, flush | log, flush | superblock without NEEDSREPAIR, flush
-///                                                   ^ if the log begins anew, the LSN of that joins NEEDSREPAIR first
+///   undo, flush | NEEDSREPAIR, flush | length | blocks, flush | log, flush | superblock without NEEDSREPAIR, flush
+///                                                            ^ if the log begins anew, the LSN of that joins NEEDSREPAIR first
 /// </code>
 /// </remarks>
 internal sealed class RepairWriter(BlockDevice image, RepairView view, RepairPlan plan)
@@ -19,15 +19,17 @@ internal sealed class RepairWriter(BlockDevice image, RepairView view, RepairPla
 
     public void Apply(string? undoFile)
     {
-        if (plan.Changes.Count == 0) return;
+        if (plan.IsEmpty) return;
         Geometry g = view.Geometry;
         if (undoFile is not null) UndoLog.Write(undoFile, image, plan);
-        byte[] superblock = view.Read(0, g.SectorSize), marked = (byte[])superblock.Clone();
+        byte[] before = new byte[g.SectorSize], superblock = view.Read(0, g.SectorSize), marked = (byte[])superblock.Clone();
+        image.Read(0, before);
         ref Superblock sb = ref Superblock.At(marked.AsSpan());
         sb.FeaturesIncompat = sb.FeaturesIncompat | (uint)IncompatFeatures.NeedsRepair;
         Crc32c.Stamp(marked, Superblock.CrcOffset);
         image.Write(0, marked);
         image.Flush();
+        if (view.Device.Length > image.Length) MakeLonger(before);
 
         WriteChanges(inLog: false);
         image.Flush();
@@ -43,6 +45,21 @@ internal sealed class RepairWriter(BlockDevice image, RepairView view, RepairPla
         image.Flush();
         image.Write(0, superblock);
         image.Flush();
+    }
+
+    /// <summary>An image that was cut off gets the length it had; where that cannot be, it is as before.</summary>
+    private void MakeLonger(byte[] before)
+    {
+        try
+        {
+            image.SetLength(view.Device.Length);
+        }
+        catch (XfsException)
+        {
+            image.Write(0, before);
+            image.Flush();
+            throw;
+        }
     }
 
     /// <summary>Writes what changed inside or outside the log, neighbours together; the primary superblock goes by itself.</summary>

@@ -27,6 +27,8 @@ internal sealed class SuperblockRepair(RepairView view)
         if (SuperblockVerifier.VerifyLayout(primary) is Fault fault) return $"the superblock makes no sense ({fault}) and no copy does better";
         SuperblockVerifier.Verdict verdict = SuperblockVerifier.Judge(Superblock.At((ReadOnlySpan<byte>)primary));
         if (verdict.Level == Support.Refused) return verdict.Reason;
+        uint unknown = Superblock.At((ReadOnlySpan<byte>)primary).FeaturesRoCompat & ~(uint)SuperblockCheck.KnownRoCompat;
+        if (unknown != 0) return $"unknown ro_compat feature bits 0x{unknown:x}: whoever writes could destroy what they stand for";
         if (!primary.AsSpan().SequenceEqual(before) || !Crc32c.IsValid(before, Superblock.CrcOffset)) WritePrimary(primary);
         view.Geometry = new Geometry(Superblock.At((ReadOnlySpan<byte>)primary));
         return null;
@@ -209,6 +211,16 @@ internal sealed class SuperblockRepair(RepairView view)
         sb.QuotaFlags = Transactions.QuotaCheck.Forget(sb.QuotaFlags);
         WritePrimary(sector);
         view.Geometry = new Geometry(sb);
+    }
+
+    /// <summary>Something is left that nobody should mount.</summary>
+    public void MarkUnfinished()
+    {
+        view.Purpose = Remedy.RestoreSuperblock;
+        byte[] sector = view.Read(0, view.Geometry.SectorSize);
+        ref Superblock sb = ref Superblock.At(sector.AsSpan());
+        sb.FeaturesIncompat = sb.FeaturesIncompat | (uint)IncompatFeatures.NeedsRepair;
+        WritePrimary(sector);
     }
 
     /// <summary>Writes the copy of a group anew.</summary>

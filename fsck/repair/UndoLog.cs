@@ -7,7 +7,7 @@ namespace ImageFs.Fsck;
 /// <summary>A file with everything a repair overwrites, written before the first block is: it brings the image back bit for bit.</summary>
 /// <remarks>
 /// <code>
-///   "IFSUNDO1"  length of the image, 8 bytes
+///   "IFSUNDO1"  length of the image before and after the repair, 8 bytes each
 ///   runs:       offset 8, length 4, CRC32c of the bytes 4, bytes       numbers are big-endian
 ///   end:        offset -1, length 0, CRC32c of the number of runs
 /// </code>
@@ -15,7 +15,7 @@ namespace ImageFs.Fsck;
 public static class UndoLog
 {
     private static readonly byte[] s_magic = "IFSUNDO1"u8.ToArray();
-    private const int HeaderSize = 16, RunSize = 16;
+    private const int HeaderSize = 24, RunSize = 16;
 
     internal static void Write(string path, BlockDevice image, RepairPlan plan)
     {
@@ -23,15 +23,16 @@ public static class UndoLog
         byte[] header = new byte[HeaderSize];
         s_magic.CopyTo(header, 0);
         BinaryPrimitives.WriteInt64BigEndian(header.AsSpan(8), image.Length);
+        BinaryPrimitives.WriteInt64BigEndian(header.AsSpan(16), plan.Length);
         file.Write(header);
         byte[] buffer = new byte[1 << 20];
         ulong runs = 0;
         // The first sector is written even if nothing of it changes.
         Run(0, (int)Math.Min(4096, image.Length));
         foreach (PlannedChange change in plan.Changes)
-            for (long done = 0; done < change.Length;)
+            for (long done = 0, there = Math.Min(change.Length, image.Length - change.Offset); done < there;)
             {
-                int piece = (int)Math.Min(buffer.Length, change.Length - done);
+                int piece = (int)Math.Min(buffer.Length, there - done);
                 Run(change.Offset + done, piece);
                 done += piece;
             }
@@ -65,18 +66,21 @@ public static class UndoLog
         ArgumentNullException.ThrowIfNull(image);
         using FileStream file = new(path, FileMode.Open, FileAccess.Read);
         // Once to see that all of it is there, once to do it.
-        Read(file, image, apply: false);
+        long length = Read(file, image, apply: false);
+        if (image.Length != length) image.SetLength(length);
         file.Position = 0;
         Read(file, image, apply: true);
         image.Flush();
     }
 
-    private static void Read(FileStream file, BlockDevice image, bool apply)
+    /// <returns>Bytes the image had.</returns>
+    private static long Read(FileStream file, BlockDevice image, bool apply)
     {
         byte[] header = new byte[HeaderSize], run = new byte[RunSize], count = new byte[8];
         if (file.ReadAtLeast(header, HeaderSize, throwOnEndOfStream: false) < HeaderSize || !header.AsSpan(0, 8).SequenceEqual(s_magic))
             throw new XfsException(Errno.EINVAL, $"{file.Name}: no undo file");
-        if (BinaryPrimitives.ReadInt64BigEndian(header.AsSpan(8)) is long length && length != image.Length)
+        long length = BinaryPrimitives.ReadInt64BigEndian(header.AsSpan(8));
+        if (image.Length != length && image.Length != BinaryPrimitives.ReadInt64BigEndian(header.AsSpan(16)))
             throw new XfsException(Errno.EINVAL, $"{file.Name}: belongs to an image of {length} bytes, this one has {image.Length}");
         byte[] buffer = new byte[1 << 20];
         for (ulong runs = 0; ; runs++)
@@ -89,9 +93,9 @@ public static class UndoLog
             {
                 BinaryPrimitives.WriteUInt64BigEndian(count, runs);
                 if (crc != ~Crc32c.Append(Crc32c.Seed, count)) throw Torn();
-                return;
+                return length;
             }
-            if (bytes < 0 || bytes > buffer.Length || offset < 0 || offset > image.Length - bytes) throw Torn();
+            if (bytes < 0 || bytes > buffer.Length || offset < 0 || offset > length - bytes) throw Torn();
             if (file.ReadAtLeast(buffer.AsSpan(0, bytes), bytes, throwOnEndOfStream: false) < bytes) throw Torn();
             if (crc != ~Crc32c.Append(Crc32c.Seed, buffer.AsSpan(0, bytes))) throw Torn();
             if (apply) image.Write(offset, buffer.AsSpan(0, bytes));

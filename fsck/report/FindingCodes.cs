@@ -21,7 +21,8 @@ public static class FindingCodes
 
     // Device and log.
     public static readonly FindingCode IoError = Row("io-error", Error, "{0} cannot be read: {1}", None);
-    public static readonly FindingCode DeviceShort = Row("device-short", Error, "the image has {0} bytes, the superblock says {1}", GrowImage);
+    public static readonly FindingCode DeviceShort = Row("device-short", Error, "the image has {0} bytes, the superblock says {1}; {2}", GrowImage);
+    public static readonly FindingCode BeyondEnd = Row("beyond-end", Error, "beyond the end of the image: {0}", GrowImage);
     public static readonly FindingCode LogReplayed = Row("log-replayed", Info, "the log was not empty; the image was checked as it is after {0} replayed transactions", ReplayLog);
     public static readonly FindingCode LogIntents = Row("log-intents", Info, "the log ends in the middle of operations ({0}); the image was checked as it is once they are finished", ReplayLog);
     public static readonly FindingCode LogForm = Row("log-form", Warning, "the log is damaged, but nothing of it is lost: {0}", ReplayLog);

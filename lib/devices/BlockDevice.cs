@@ -9,7 +9,7 @@ namespace ImageFs.Devices;
 /// </summary>
 public abstract class BlockDevice : IDisposable
 {
-    /// <summary>Bytes that can be read; fixed while the device is open.</summary>
+    /// <summary>Bytes that can be read; fixed while the device is open, but for <see cref="SetLength"/>.</summary>
     public abstract long Length { get; }
 
     /// <summary>False when <see cref="Write"/> would throw.</summary>
@@ -39,6 +39,10 @@ public abstract class BlockDevice : IDisposable
             done += piece;
         }
     }
+
+    /// <summary>Cuts the device off, or makes it longer; what is new reads as zeros. For whoever has the device to himself.</summary>
+    /// <exception cref="XfsException">EOPNOTSUPP: it has the length it has; or what the host says.</exception>
+    public virtual void SetLength(long length) => throw new XfsException(Errno.EOPNOTSUPP, $"device: its {Length} bytes cannot become {length}");
 
     /// <summary>The bytes of a range without copying, where the device lies in memory; false where it does not.</summary>
     public virtual bool TryGetSpan(long offset, int length, out ReadOnlySpan<byte> span)

@@ -30,6 +30,7 @@ public sealed class FileDevice : BlockDevice
     private readonly SafeFileHandle _handle;
     private volatile XfsException? _failedFlush;
     private volatile bool _cannotPunch;
+    private long _length;
 
     private FileDevice(string path, SafeFileHandle handle, DeviceAccess access)
     {
@@ -37,14 +38,14 @@ public sealed class FileDevice : BlockDevice
         _handle = handle;
         CanWrite = access == DeviceAccess.Write;
         // Only now, with the lock held, does the length mean anything.
-        Length = MeasureLength();
+        _length = MeasureLength();
     }
 
     /// <summary>The name it was opened by.</summary>
     public string Path { get; }
 
     /// <inheritdoc/>
-    public override long Length { get; }
+    public override long Length => _length;
 
     /// <inheritdoc/>
     public override bool CanWrite { get; }
@@ -152,7 +153,7 @@ public sealed class FileDevice : BlockDevice
             RandomAccess.FlushToDisk(_handle);
             return;
         }
-        // The length never changes, so times are all that fsync would write in addition.
+        // A new length is made durable by this as well: times are all that fsync would write in addition.
         while (LinuxCalls.fdatasync(_handle) != 0)
         {
             int errno = Marshal.GetLastPInvokeError();
@@ -190,6 +191,23 @@ public sealed class FileDevice : BlockDevice
             _cannotPunch = Marshal.GetLastPInvokeError() == Errno.EOPNOTSUPP;
         }
         base.Zero(offset, length);
+    }
+
+    /// <inheritdoc/>
+    public override void SetLength(long length)
+    {
+        CheckWritable();
+        try
+        {
+            RandomAccess.SetLength(_handle, length);
+        }
+        catch (Exception e) when (IsHostError(e) || e is ArgumentException)
+        {
+            throw Translate(e, $"cannot be made {length} bytes long");
+        }
+        _length = MeasureLength();
+        // A block device takes no other length and may not even say so.
+        if (_length != length) throw new XfsException(Errno.EOPNOTSUPP, $"{Path}: its {_length} bytes cannot become {length}");
     }
 
     /// <summary>

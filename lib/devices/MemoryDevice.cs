@@ -8,18 +8,19 @@ public sealed class MemoryDevice : BlockDevice
     private const int PieceLog = 16, PieceSize = 1 << PieceLog;
     private readonly Dictionary<long, byte[]> _pieces = [];
     private readonly Lock _lock = new();
+    private long _length;
 
     /// <summary>A device of zeros.</summary>
     /// <param name="length">Bytes.</param>
     /// <param name="canWrite">False for a device that refuses writes.</param>
     public MemoryDevice(long length, bool canWrite = true)
     {
-        Length = length;
+        _length = length;
         CanWrite = canWrite;
     }
 
     /// <inheritdoc/>
-    public override long Length { get; }
+    public override long Length => _length;
 
     /// <inheritdoc/>
     public override bool CanWrite { get; }
@@ -73,6 +74,14 @@ public sealed class MemoryDevice : BlockDevice
                 else _pieces[index].AsSpan((int)(start - (index << PieceLog)), (int)(end - start)).Clear();
             }
         }
+    }
+
+    /// <inheritdoc/>
+    public override void SetLength(long length)
+    {
+        // What is beyond the end must not come back when the end moves away again.
+        if (length < Length) Zero(length, Length - length);
+        _length = length;
     }
 
     /// <summary>A copy with the same contents.</summary>

@@ -16,13 +16,14 @@ public sealed class OverlayDevice : BlockDevice
     private readonly BlockDevice _below;
     private readonly Dictionary<long, Piece> _pieces = [];
     private readonly SpillFile _spill = new();
+    private long _length;
     private int _inMemory;
 
     /// <summary>A changed piece: its bytes, or where they are in the temporary file.</summary>
     private readonly record struct Piece(byte[]? Bytes, long SpilledAt, string? Purpose);
 
     /// <summary>Lays an empty overlay over a device, which stays the caller's to dispose.</summary>
-    public OverlayDevice(BlockDevice below) => _below = below;
+    public OverlayDevice(BlockDevice below) => (_below, _length) = (below, below.Length);
 
     /// <summary>Dispose the device below as well.</summary>
     public bool OwnsBelow { get; set; }
@@ -36,7 +37,10 @@ public sealed class OverlayDevice : BlockDevice
     }
 
     /// <inheritdoc/>
-    public override long Length => _below.Length;
+    public override long Length => _length;
+
+    /// <summary>Makes the overlay longer than what is below, which follows with <see cref="Apply"/>; until then there are zeros.</summary>
+    public override void SetLength(long length) => _length = length >= _length ? length : throw new XfsException(Errno.EOPNOTSUPP, "overlay: cannot become shorter");
 
     /// <inheritdoc/>
     public override bool CanWrite => true;
@@ -67,7 +71,7 @@ public sealed class OverlayDevice : BlockDevice
         {
             long at = index << PieceLog;
             int length = (int)Math.Min(PieceSize, Length - at);
-            _below.Read(at, below.AsSpan(0, length));
+            ReadBelow(at, below.AsSpan(0, length));
             Piece piece = _pieces[index];
             byte[] bytes = piece.Bytes ?? spilled;
             if (piece.Bytes is null) _spill.Read(piece.SpilledAt, spilled);
@@ -81,7 +85,7 @@ public sealed class OverlayDevice : BlockDevice
         CheckRange(offset, destination.Length);
         if (_pieces.Count == 0)
         {
-            _below.Read(offset, destination);
+            ReadBelow(offset, destination);
             return;
         }
         while (!destination.IsEmpty)
@@ -97,11 +101,18 @@ public sealed class OverlayDevice : BlockDevice
                 // Join untouched neighbours into one read of the device below.
                 while (piece < destination.Length && !_pieces.ContainsKey((offset + piece) >> PieceLog))
                     piece = Math.Min(destination.Length, piece + PieceSize);
-                _below.Read(offset, destination[..piece]);
+                ReadBelow(offset, destination[..piece]);
             }
             destination = destination[piece..];
             offset += piece;
         }
+    }
+
+    private void ReadBelow(long offset, Span<byte> destination)
+    {
+        int there = (int)Math.Clamp(_below.Length - offset, 0, destination.Length);
+        if (there > 0) _below.Read(offset, destination[..there]);
+        destination[there..].Clear();
     }
 
     /// <inheritdoc/>
@@ -124,7 +135,7 @@ public sealed class OverlayDevice : BlockDevice
     {
         byte[] bytes = new byte[PieceSize];
         long start = index << PieceLog;
-        if (!isWhole) _below.Read(start, bytes.AsSpan(0, (int)Math.Min(PieceSize, Length - start)));
+        if (!isWhole) ReadBelow(start, bytes.AsSpan(0, (int)Math.Min(PieceSize, Length - start)));
         bool fits = ((long)_inMemory << PieceLog) < MostBytes;
         if (fits) _inMemory++;
         return _pieces[index] = new Piece(fits ? bytes : null, fits ? 0 : _spill.Append(bytes), Purpose);
@@ -134,8 +145,12 @@ public sealed class OverlayDevice : BlockDevice
     public override void Flush() { }
 
     /// <summary>Writes every change to the device below in rising order, flushes it, and forgets the changes.</summary>
+    /// <remarks>An overlay below learns what each change is for.</remarks>
     public void Apply()
     {
+        if (_length != _below.Length) _below.SetLength(_length);
+        OverlayDevice? overlay = _below as OverlayDevice;
+        string? purpose = null, kept = overlay?.Purpose;
         byte[] run = new byte[1 << 20];
         int filled = 0;
         long start = 0;
@@ -143,16 +158,19 @@ public sealed class OverlayDevice : BlockDevice
         {
             long at = index << PieceLog;
             int length = (int)Math.Min(PieceSize, Length - at);
-            if (filled > 0 && (at != start + filled || filled + length > run.Length))
+            string? next = overlay is null ? null : _pieces[index].Purpose ?? kept;
+            if (filled > 0 && (at != start + filled || filled + length > run.Length || next != purpose))
             {
                 _below.Write(start, run.AsSpan(0, filled));
                 filled = 0;
             }
+            if (overlay is not null) overlay.Purpose = purpose = next;
             if (filled == 0) start = at;
             Read(at, run.AsSpan(filled, length));
             filled += length;
         }
         if (filled > 0) _below.Write(start, run.AsSpan(0, filled));
+        if (overlay is not null) overlay.Purpose = kept;
         _below.Flush();
         _pieces.Clear();
         _inMemory = 0;

@@ -12,7 +12,7 @@ public sealed class DamageTests
     /// <summary>Codes that no edit of a sample image provokes; each has a test of its own below.</summary>
     private static readonly FindingCode[] s_testedElsewhere =
     [
-        FindingCodes.IoError, FindingCodes.DeviceShort, FindingCodes.LogReplayed, FindingCodes.LogIntents, FindingCodes.LogDamaged, FindingCodes.RealtimeUnchecked,
+        FindingCodes.IoError, FindingCodes.DeviceShort, FindingCodes.BeyondEnd, FindingCodes.LogReplayed, FindingCodes.LogIntents, FindingCodes.LogDamaged, FindingCodes.RealtimeUnchecked,
     ];
 
     [TestMethod]
@@ -51,6 +51,7 @@ public sealed class DamageTests
         shorter.Write(0, image.Read(0, (int)shorter.Length));
         FsckReport report = FsckOf.Device(shorter);
         CollectionAssert.Contains(report.Counts.Keys.ToArray(), FindingCodes.DeviceShort, report.Text());
+        CollectionAssert.Contains(report.Counts.Keys.ToArray(), FindingCodes.BeyondEnd, report.Text());
         Assert.AreEqual(FsckExit.ErrorsLeft, report.Exit);
         Assert.AreEqual(ScanExtent.Partial, report.Scan);
     }

@@ -1,7 +1,5 @@
-using ImageFs.Devices;
 using ImageFs.Format;
 using ImageFs.Inodes;
-using ImageFs.Journal;
 
 namespace ImageFs.Fsck;
 
@@ -12,10 +10,11 @@ internal sealed class NameRepair
     private readonly Scan _scan;
     private readonly InodeScan _inodes;
     private readonly Damage _damage;
+    private readonly Attempts _attempts;
     private readonly ForkScan _forks;
 
-    public NameRepair(RepairView view, Scan scan, InodeScan inodes, Damage damage, ForkScan forks) =>
-        (_view, _scan, _inodes, _damage, _forks) = (view, scan, inodes, damage, forks);
+    public NameRepair(RepairView view, Scan scan, InodeScan inodes, Damage damage, Attempts attempts, ForkScan forks) =>
+        (_view, _scan, _inodes, _damage, _attempts, _forks) = (view, scan, inodes, damage, attempts, forks);
 
     /// <returns>True if something was repaired.</returns>
     public bool Run()
@@ -28,13 +27,24 @@ internal sealed class NameRepair
         return FixLinks();
     }
 
-    private ulong[] With(InodeDamage which) => [.. _damage.Inodes.Where(i => (i.Value & which) != 0).Select(i => i.Key)];
+    private ulong[] With(InodeDamage which) => [.. _damage.Inodes.Where(i => (i.Value & which) != 0 && _attempts.Begin(which, i.Key)).Select(i => i.Key)];
 
-    /// <summary>Opens the view as a volume, lets it work, and unmounts it: afterwards the log is clean again.</summary>
-    private void OnVolume(Action<Volume> work)
+    /// <summary>
+    /// Repairs inodes through the library, all of them at once. Where that fails, half of them and half of those, until it is known
+    /// which ones cannot be repaired: they stay as they are.
+    /// </summary>
+    /// <returns>True if any was repaired.</returns>
+    private bool Work<T>(ArraySegment<T> items, Func<T, ulong> inode, InodeDamage kind, Action<Volume, ArraySegment<T>> work)
     {
-        using (Volume volume = Volume.Mount(_view.Device, write: true, ownsDevice: false)) work(volume);
-        _view.SetLog(LogScan.Find(new LogArea(_view.Device, _view.Geometry), _view.Geometry));
+        if (items.Count == 0) return false;
+        if (_view.TryOnVolume(volume => work(volume, items)) is not string problem) return true;
+        if (items.Count == 1 || _view.TryOnVolume(_ => { }) is not null)
+        {
+            foreach (T item in items) _attempts.GiveUp(kind, inode(item), problem);
+            return false;
+        }
+        int half = items.Count / 2;
+        return Work(items[..half], inode, kind, work) | Work(items[half..], inode, kind, work);
     }
 
     /// <summary>Unlinked lists in disorder are given up: what was on them is named again rather than freed.</summary>
@@ -42,7 +52,8 @@ internal sealed class NameRepair
     {
         _view.Purpose = Remedy.RebuildGroupHeaders;
         Geometry g = _view.Geometry;
-        foreach (uint ag in _damage.UnlinkedGroups)
+        uint[] groups = [.. _damage.UnlinkedGroups.Where(ag => _attempts.Begin(Remedy.FreeInode, ag))];
+        foreach (uint ag in groups)
         {
             long offset = g.HeaderOffset(new AgNumber(ag), 2);
             byte[] agi = _view.Read(offset, g.SectorSize);
@@ -51,7 +62,7 @@ internal sealed class NameRepair
             foreach (ref readonly UnlinkedInode unlinked in _inodes.Unlinked.Span)
                 if (g.AgOf(new InodeNumber(unlinked.Inode)).Value == ag && unlinked.Next != uint.MaxValue) Edit(unlinked.Inode, (ref InodeCore core) => core.NextUnlinked = uint.MaxValue);
         }
-        return _damage.UnlinkedGroups.Count > 0;
+        return groups.Length > 0;
     }
 
     private delegate void CoreEdit(ref InodeCore core);
@@ -71,8 +82,10 @@ internal sealed class NameRepair
         _view.Purpose = Remedy.RebuildAttributes;
         AttributeSalvage salvage = new(_view, _forks);
         SalvagedAttributes[] found = [.. damaged.Select(salvage.Collect)];
-        OnVolume(volume => Array.ForEach(found, new AttributeRebuild(volume).Rebuild));
-        return true;
+        return Work<SalvagedAttributes>(found, a => a.Inode, InodeDamage.Attributes, (volume, part) =>
+        {
+            foreach (SalvagedAttributes attributes in part) new AttributeRebuild(volume).Rebuild(attributes);
+        });
     }
 
     private bool RebuildDirectories()
@@ -92,8 +105,10 @@ internal sealed class NameRepair
         DirectorySalvage salvage = new(_view, _scan, _forks);
         HashSet<ulong> named = [];
         SalvagedDirectory[] found = [.. directories.Order().Select(d => Salvage(salvage, d, named, cyclic))];
-        OnVolume(volume => Array.ForEach(found, new DirectoryRebuild(volume).Rebuild));
-        return true;
+        return Work<SalvagedDirectory>(found, d => d.Inode, InodeDamage.Directory, (volume, part) =>
+        {
+            foreach (SalvagedDirectory directory in part) new DirectoryRebuild(volume).Rebuild(directory);
+        });
     }
 
     /// <summary>A directory keeps the one name its ".." agrees with, or else the first one.</summary>
@@ -119,19 +134,20 @@ internal sealed class NameRepair
     /// <returns>True if any did not.</returns>
     public bool FixParents(IEnumerable<ParentDifference> differences)
     {
-        ParentDifference[] all = [.. differences];
-        if (all.Length == 0) return false;
+        ParentDifference[] all = [.. differences.Where(d => _attempts.Begin(InodeDamage.Parents, d.Inode))];
         _view.Purpose = Remedy.RebuildAttributes;
-        OnVolume(volume => Array.ForEach(all, new ParentRepair(volume).Repair));
-        return true;
+        return Work<ParentDifference>(all, d => d.Inode, InodeDamage.Parents, (volume, part) =>
+        {
+            foreach (ParentDifference difference in part) new ParentRepair(volume).Repair(difference);
+        });
     }
 
     private bool FixLinks()
     {
         // With parent pointers an inode that lacks names may know them itself.
         bool asks = _view.Geometry.HasParentPointers;
-        List<ulong> orphans = [], lacking = [];
-        bool waiting = false, any = false;
+        List<ulong> orphans = [], lacking = [], waiting = [];
+        bool any = false;
         _view.Purpose = Remedy.FixLinkCount;
         foreach (ulong number in With(InodeDamage.Links))
         {
@@ -146,26 +162,32 @@ internal sealed class NameRepair
                 SetLinks(number, names);
                 any = true;
             }
-            else if (_inodes.FindUnlinked(number) is int index and >= 0 && _inodes.Unlinked[index].IsListed) waiting = true;
+            else if (_inodes.FindUnlinked(number) is int index and >= 0 && _inodes.Unlinked[index].IsListed) waiting.Add(number);
             else orphans.Add(number);
         }
-        if (!waiting && orphans.Count == 0 && lacking.Count == 0) return any;
-        OnVolume(volume =>
+        _view.Purpose = Remedy.FreeInode;
+        if (waiting.Count > 0)
         {
-            _view.Purpose = Remedy.FreeInode;
-            if (waiting) volume.FreeLeftovers(unlinked: true);
-            _view.Purpose = Remedy.Reconnect;
-            if (asks)
+            if (_view.TryOnVolume(volume => volume.FreeLeftovers(unlinked: true)) is not string problem) any = true;
+            else foreach (ulong number in waiting) _attempts.GiveUp(InodeDamage.Links, number, problem);
+        }
+        _view.Purpose = Remedy.Reconnect;
+        HashSet<ulong> named = [.. lacking], still = [];
+        any |= Work<ulong>((ulong[])[.. lacking, .. orphans], n => n, InodeDamage.Links, (volume, part) =>
+        {
+            NameReturn? names = asks ? new(volume, _inodes, new AttributeSalvage(_view, _forks)) : null;
+            List<ulong> unnamed = [];
+            foreach (ulong number in part)
             {
-                NameReturn names = new(volume, _inodes, new AttributeSalvage(_view, _forks));
-                lacking.RemoveAll(number => names.Return(number, Lacking(number)) > 0);
-                orphans.RemoveAll(number => names.Return(number, Lacking(number)) > 0);
+                still.Remove(number);
+                if (names?.Return(number, Lacking(number)) > 0) continue;
+                if (named.Contains(number)) still.Add(number); else unnamed.Add(number);
             }
-            new DirectoryRebuild(volume).Adopt(orphans);
+            new DirectoryRebuild(volume).Adopt(unnamed);
         });
         _view.Purpose = Remedy.FixLinkCount;
-        foreach (ulong number in lacking) SetLinks(number, _scan.Inodes.Names(_scan.Inodes.Find(number)));
-        return true;
+        foreach (ulong number in still) SetLinks(number, _scan.Inodes.Names(_scan.Inodes.Find(number)));
+        return any;
     }
 
     private void SetLinks(ulong number, uint names) => Edit(number, (ref InodeCore core) => core.LinkCount = names);
