@@ -36,7 +36,7 @@ public static class Repairer
                 Repair = new RepairOutcome
                 {
                     Plan = built.Danger is null ? plan.Changes : [], IsApplied = apply, After = built.After, Problem = built.Problem, Left = built.Left,
-                    LostLog = built.LostLog, Notes = view.Notes,
+                    LostLog = built.LostLog, Notes = built.Danger is null ? view.Notes : [],
                 },
             };
         }
@@ -134,7 +134,7 @@ public static class Repairer
         if (there >= g.DeviceBytes) return null;
         if (g.AgCount - there / bytesOfGroup > MostMissing) return $"the image has {there} bytes, the file system {g.DeviceBytes}: more than {MostMissing} groups are missing";
         view.Device.SetLength(g.DeviceBytes);
-        view.Notes.Add($"the image is {g.DeviceBytes - there} bytes longer, as long as the file system; they read as zeros, what they held is lost");
+        view.Notes.Add($"the image becomes {g.DeviceBytes - there} bytes longer, as long as the file system; they read as zeros, what they held is lost");
         return null;
     }
 }

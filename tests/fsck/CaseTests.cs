@@ -34,7 +34,7 @@ public sealed class CaseTests
         FsckReport repaired = Repairer.Repair(device, new RepairOptions { DiscardLog = discardLog });
         string after = Report(device);
         Assert.AreEqual(File.ReadAllText(Path.Combine(folder, "after.txt")).ReplaceLineEndings("\n"), after, repaired.Text());
-        // What is left is what was refused, and then nothing may have changed.
+        // What the cases leave forbids to write, and then nothing may have changed.
         if (repaired.Exit == FsckExit.ErrorsLeft) Assert.AreEqual(report, after);
     }
 
@@ -71,8 +71,8 @@ public sealed class CaseTests
                     new Random((int)Number(words[3])).NextBytes(noise);
                     device!.Write(Number(words[1]), noise);
                     break;
-                case "unreadable": wrapped = new ShapedDevice(device!, device!.Length, Number(words[1])); break;
-                case "length": wrapped = new ShapedDevice(device!, Number(words[1]), -1); break;
+                case "unreadable": wrapped = new FlawedDevice(device!, Number(words[1])); break;
+                case "length": device!.SetLength(Number(words[1])); break;
                 case "discard-log": discardLog = true; break;
                 default: Assert.Fail($"unknown line: {line}"); break;
             }
@@ -83,10 +83,10 @@ public sealed class CaseTests
     private static long Number(string text) =>
         text.StartsWith("0x", StringComparison.Ordinal) ? long.Parse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture) : long.Parse(text, CultureInfo.InvariantCulture);
 
-    /// <summary>A device that is shorter than it was, or one of whose bytes cannot be read.</summary>
-    private sealed class ShapedDevice(BlockDevice below, long length, long bad) : BlockDevice
+    /// <summary>A device one of whose bytes cannot be read.</summary>
+    private sealed class FlawedDevice(BlockDevice below, long bad) : BlockDevice
     {
-        public override long Length => length;
+        public override long Length => below.Length;
         public override bool CanWrite => true;
         public override void Flush() { }
         public override void Write(long offset, ReadOnlySpan<byte> source) => below.Write(offset, source);
