@@ -35,18 +35,51 @@ internal sealed class SuperblockDerivation
     private ref Superblock Sb => ref Superblock.At(_sector.AsSpan());
 
     /// <param name="old">What is left of the superblock; at least its first 512 bytes.</param>
+    /// <param name="unlessSame">The old bytes make a superblock: one that says the same need not be proved.</param>
     /// <returns>The sector; null if it cannot be worked out, or not proved.</returns>
-    public static byte[]? TryDerive(BlockDevice device, byte[] old, CancellationToken cancellation)
+    public static byte[]? TryDerive(BlockDevice device, byte[] old, CancellationToken cancellation, bool unlessSame = false)
     {
         try
         {
             SuperblockDerivation derivation = new(device, old, cancellation);
-            return derivation.ReadHeaders() && derivation.FindBlockSize() && derivation.FindInodes() && derivation.FindLog() && derivation.IsProved() ? derivation._sector : null;
+            bool isThere = derivation.ReadHeaders() && derivation.FindBlockSize() && derivation.FindInodes() && derivation.FindLog();
+            return isThere && !(unlessSame && SuperblockFinder.SameGeometry(old, derivation._sector)) && derivation.IsProved() ? derivation._sector : null;
         }
         catch (IOException)
         {
             return null;
         }
+    }
+
+    /// <summary>
+    /// True if a superblock deserves to be held against one that is worked out, which takes two readings of the image and a check:
+    /// what costs little contradicts it, or what was found may be its fault.
+    /// </summary>
+    /// <param name="report">A check made with it.</param>
+    public static bool IsSuspect(BlockDevice device, byte[] sector, FsckReport report, CancellationToken cancellation)
+    {
+        ref readonly Superblock sb = ref Superblock.At((ReadOnlySpan<byte>)sector);
+        SuperblockDerivation derivation = new(device, sector, cancellation);
+        try
+        {
+            // Without these nothing can be worked out.
+            if (!derivation.ReadHeaders() || !derivation.FindBlockSize() || !derivation.FindFirstInode(out _)) return false;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+        ref readonly Superblock found = ref derivation.Sb;
+        if (found.SectorSize != sb.SectorSize || found.BlockSize != sb.BlockSize || found.AgBlocks != sb.AgBlocks || found.DataBlocks != sb.DataBlocks
+            || found.InodeSize != sb.InodeSize || found.RootInode != sb.RootInode || found.FeaturesRoCompat != sb.FeaturesRoCompat || derivation._uuid != sb.MetadataUuid) return true;
+        if (report.Unlisted > 0 || report.Counts.ContainsKey(FindingCodes.LogDamaged)) return true;
+        // Features and the size of directory blocks show in the root and in most of the others, a wrong length of the log at its end.
+        long directories = report.Counts.Where(p => p.Key.Text.StartsWith("dir-", StringComparison.Ordinal)).Sum(p => p.Value);
+        if (2 * directories >= report.Statistics.Directories) return true;
+        ulong root = sb.RootInode, log = new Geometry(sb).LogStart.Value, end = log + sb.LogBlocks;
+        bool knowsParents = sb.Has(IncompatFeatures.ParentPointers);
+        return report.Findings.Any(f => f.Severity != Severity.Info && (f.Inode == root || f.AgBlock >= log && f.AgBlock <= end
+            || !knowsParents && f.Code.Text.StartsWith("attr-", StringComparison.Ordinal)));
     }
 
     private byte[] Read(long offset, int length)
@@ -108,14 +141,15 @@ internal sealed class SuperblockDerivation
         return header.Magic == kind.Magic() && header.Owner == 0 && header.BlockNumber == (ulong)offset / 512 && header.Uuid == _uuid && Crc32c.IsValid(bytes, ShortBtreeHeader.CrcOffset);
     }
 
-    /// <summary>Sizes, alignment and features that inodes show, and the root directory, which is the first of them.</summary>
-    private bool FindInodes()
+    /// <summary>The size of inodes, and the root directory, which is the first of them.</summary>
+    private bool FindFirstInode(out bool sparse)
     {
+        sparse = false;
         byte[] leaf = FirstLeaf();
         if (ShortBtreeHeader.At((ReadOnlySpan<byte>)leaf).RecordCount == 0) return false;
         InodeChunkRecord first = MemoryMarshal.Read<InodeChunkRecord>(leaf.AsSpan(ShortBtreeHeader.Size));
         // Without sparse inodes the free count, at most 64, stands where these have holes and count.
-        bool sparse = first.FreeCountFull > InodeChunkRecord.InodesPerChunk;
+        sparse = first.FreeCountFull > InodeChunkRecord.InodesPerChunk;
         for (int log = 9; log <= 11; log++)
         {
             if (log >= Sb.BlockLog) return false;
@@ -127,6 +161,13 @@ internal sealed class SuperblockDerivation
             if (log == 11) return false;
         }
         Sb.RootInode = first.Start.Value;
+        return true;
+    }
+
+    /// <summary>Alignment and features that inodes show.</summary>
+    private bool FindInodes()
+    {
+        if (!FindFirstInode(out bool sparse)) return false;
         Sb.RealtimeBitmapInode = Sb.RootInode + 1;
         Sb.RealtimeSummaryInode = Sb.RootInode + 2;
         Sb.Features2 = Sb.BadFeatures2 = (uint)(Features2.LazyCounters | Features2.Attributes2 | Features2.ProjectId32 | Features2.Crc);

@@ -25,7 +25,7 @@ public static class Repairer
         {
             using MemoryBudget budget = new(options.MemoryBytes);
             using RepairView view = new(device, budget);
-            Built built = Build(view, options, progress, cancellation);
+            Built built = Build(view, before, options, progress, cancellation);
             if (built is { Danger: null, After.Exit: FsckExit.Cancelled }) return built.After;
             RepairPlan plan = new(view.Device, device);
             bool apply = built.Danger is null && !options.DryRun && !plan.IsEmpty;
@@ -60,7 +60,7 @@ public static class Repairer
         if (before.Exit == FsckExit.Clean) return device;
         if (before.Exit == FsckExit.OperationalError) throw new XfsException(Errno.EUCLEAN, before.Problem!);
         RepairView view = new(device, new MemoryBudget(options.MemoryBytes));
-        if (Build(view, options, null, default).Danger is string danger) throw new XfsException(Errno.EUCLEAN, $"the image cannot be repaired: {danger}");
+        if (Build(view, before, options, null, default).Danger is string danger) throw new XfsException(Errno.EUCLEAN, $"the image cannot be repaired: {danger}");
         view.Device.OwnsBelow = true;
         return view.Device;
     }
@@ -74,10 +74,10 @@ public static class Repairer
     }
 
     /// <summary>Repairs the view pass by pass until a check of it finds nothing, or nothing that can be repaired.</summary>
-    private static Built Build(RepairView view, RepairOptions options, IProgress<FsckProgress>? progress, CancellationToken cancellation)
+    private static Built Build(RepairView view, FsckReport before, RepairOptions options, IProgress<FsckProgress>? progress, CancellationToken cancellation)
     {
         SuperblockRepair superblocks = new(view);
-        if (superblocks.Restore(cancellation) is string unusable) return Built.Dangerous(unusable);
+        if (superblocks.Restore(before, cancellation) is string unusable) return Built.Dangerous(unusable);
         if (MakeLonger(view) is string tooShort) return Built.Dangerous(tooShort);
         LogRepair log = new(view);
         if (log.Run(options.DiscardLog) is string inTheWay) return Built.Dangerous(inTheWay, lost: log.Lost);

@@ -14,14 +14,15 @@ internal sealed class SuperblockRepair(RepairView view)
 
     /// <summary>Finds a superblock, sets the view's geometry, and writes a whole primary to the view.</summary>
     /// <returns>Null, or why there is nothing to repair.</returns>
-    public string? Restore(CancellationToken cancellation)
+    /// <param name="report">The check of the image as it is.</param>
+    public string? Restore(FsckReport report, CancellationToken cancellation)
     {
         view.Purpose = Remedy.RestoreSuperblock;
         FindingList unheard = new(0, 0);
         if (SuperblockFinder.Find(view.Device, unheard, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
         byte[] before = view.Read(0, sector.Length);
         byte[] primary = source == 0 ? (byte[])sector.Clone() : Merge(before, sector);
-        if (source == 0 && !TryDerived(primary, cancellation)) Vote(primary);
+        if (source == 0 && !TryDerived(primary, report, cancellation)) Vote(primary);
         Identify(primary);
         Tidy(primary);
         if (SuperblockVerifier.VerifyLayout(primary) is Fault fault) return $"the superblock makes no sense ({fault}) and no copy does better";
@@ -77,9 +78,10 @@ internal sealed class SuperblockRepair(RepairView view)
     /// A single group has no copy to ask. But a superblock with which a check finds faults, where one that was worked out from all
     /// the rest leaves none, is the one that is wrong.
     /// </summary>
-    private bool TryDerived(byte[] primary, CancellationToken cancellation)
+    private bool TryDerived(byte[] primary, FsckReport report, CancellationToken cancellation)
     {
-        if (Superblock.At((ReadOnlySpan<byte>)primary).AgCount != 1 || SuperblockDerivation.TryDerive(view.Device, primary, cancellation) is not byte[] derived) return false;
+        if (Superblock.At((ReadOnlySpan<byte>)primary).AgCount != 1 || !SuperblockDerivation.IsSuspect(view.Device, primary, report, cancellation)
+            || SuperblockDerivation.TryDerive(view.Device, primary, cancellation, unlessSame: true) is not byte[] derived) return false;
         CopyShared(derived, primary);
         return true;
     }
