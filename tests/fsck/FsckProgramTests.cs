@@ -139,7 +139,7 @@ public sealed class FsckProgramTests
         string[] names = [.. report.RootElement.EnumerateObject().Select(p => p.Name)];
         CollectionAssert.AreEqual(new[] { "schema", "schema_version", "device", "clean", "dirty", "scan", "exit", "problem", "unlisted", "findings", "repair" }, names);
         JsonElement repair = report.RootElement.GetProperty("repair");
-        CollectionAssert.AreEqual(new[] { "applied", "problem", "lost_log", "notes", "bytes", "plan" }, repair.EnumerateObject().Select(p => p.Name).ToArray());
+        CollectionAssert.AreEqual(new[] { "applied", "problem", "lost_log", "notes", "left", "bytes", "plan" }, repair.EnumerateObject().Select(p => p.Name).ToArray());
         Assert.IsTrue(repair.GetProperty("applied").GetBoolean());
         Assert.AreEqual(JsonValueKind.Null, repair.GetProperty("lost_log").ValueKind);
         Assert.IsGreaterThan(0L, repair.GetProperty("bytes").GetInt64());
