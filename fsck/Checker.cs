@@ -17,9 +17,21 @@ public static class Checker
         ArgumentNullException.ThrowIfNull(device);
         options ??= new FsckOptions();
         Stopwatch clock = Stopwatch.StartNew();
+        try
+        {
+            return Check(device, options, clock, progress, cancellation);
+        }
+        catch (OrderMattersException)
+        {
+            return Check(device, options with { Workers = 1 }, clock, progress, cancellation);
+        }
+    }
+
+    private static FsckReport Check(BlockDevice device, FsckOptions options, Stopwatch clock, IProgress<FsckProgress>? progress, CancellationToken cancellation)
+    {
         FindingList findings = new(options.MaxFindings, options.MaxFindingsPerCode);
         using MemoryBudget budget = new(options.MemoryBytes);
-        Run run = new(device, budget, findings, progress, cancellation);
+        Run run = new(device, budget, options.Workers, findings, progress, cancellation);
         FsckExit exit;
         string? problem = null;
         try
@@ -55,7 +67,7 @@ public static class Checker
     }
 
     /// <summary>One check from beginning to end.</summary>
-    private sealed class Run(BlockDevice device, MemoryBudget budget, FindingList findings, IProgress<FsckProgress>? progress, CancellationToken cancellation)
+    private sealed class Run(BlockDevice device, MemoryBudget budget, int workers, FindingList findings, IProgress<FsckProgress>? progress, CancellationToken cancellation)
     {
         private Scan? _scan;
         private InodeScan? _inodes;
@@ -113,20 +125,65 @@ public static class Checker
 
             ParentTable? parents = geometry.HasParentPointers ? new() : null;
             InodeScan inodes = _inodes = new InodeScan(scan, new ForkScan(scan, walker), parents);
-            ForEachGroup("inodes", inodes.Observe);
+            ObserveInodes(inodes, parents);
 
             NameScan names = _names = new NameScan(scan, inodes, new ForkScan(scan, walker), parents);
-            names.Observe(p => progress?.Report(p));
+            ObserveNames(names, inodes, parents);
 
             new UnlinkedCheck(scan, inodes).Check(chunks.UnlinkedHeads);
             new LinkCompare(scan, inodes).Compare();
             if (parents is not null) new ParentCompare(scan, parents, kept => LinkReader.Observe(log.Device, geometry, log.Head, budget, kept, p => progress?.Report(p), cancellation)).Compare();
 
             GroupCompare groups = new(scan, walker, headers);
-            ForEachGroup("free space, reverse maps and refcounts", groups.Compare);
+            CompareGroups(groups);
             superblocks.CheckCounters(chunks, groups, inodes);
             new PathFinder(scan, inodes, new ForkScan(scan, walker)).NameFindings(findings);
             return null;
+        }
+
+        private void ObserveInodes(InodeScan inodes, ParentTable? parents)
+        {
+            const int chunksOfUnit = 32, enough = 256;
+            Scan scan = _scan!;
+            PackedList<(uint Ag, int First)> units = new();
+            for (uint ag = 0; ag < scan.Geometry.AgCount; ag++)
+                for (int first = 0; first < scan.Inodes.Chunks(new AgNumber(ag)).Length; first += chunksOfUnit) units.Add((ag, first));
+            CrewFor(units.Count * chunksOfUnit >= enough).Run("inodes", units.Count,
+                worker => new InodeScan(worker, new ForkScan(worker, new TreeWalker(worker)), parents),
+                (worker, unit) => worker.Observe(new AgNumber(units[unit].Ag), units[unit].First, chunksOfUnit),
+                inodes.Absorb);
+            inodes.Arrange();
+        }
+
+        private void ObserveNames(NameScan names, InodeScan inodes, ParentTable? parents)
+        {
+            const int directoriesOfUnit = 64, enough = 1024;
+            int units = (inodes.Directories.Count + directoriesOfUnit - 1) / directoriesOfUnit;
+            CrewFor(inodes.Directories.Count >= enough).Run("directories", units,
+                worker => new NameScan(worker, inodes, new ForkScan(worker, new TreeWalker(worker)), parents),
+                (worker, unit) => worker.Observe(unit * directoriesOfUnit, directoriesOfUnit),
+                names.Absorb);
+            names.CheckRoot();
+        }
+
+        private void CompareGroups(GroupCompare groups)
+        {
+            const long enough = 100_000;
+            Scan scan = _scan!;
+            long most = scan.Claims.Most;
+            CrewFor(most >= enough, budget.Comparisons(most * ClaimTable.BytesToCompare)).Run("free space, reverse maps and refcounts", (int)scan.Geometry.AgCount,
+                worker => new GroupCompare(worker, new TreeWalker(worker), new GroupHeaders(worker)),
+                (worker, unit) => worker.Compare(new AgNumber((uint)unit)),
+                groups.Absorb);
+        }
+
+        /// <param name="isWorthIt">There is so much to do that several workers are done earlier.</param>
+        /// <param name="most">There is room for no more.</param>
+        private Crew CrewFor(bool isWorthIt, int most = int.MaxValue)
+        {
+            int count = workers > 0 ? workers : isWorthIt ? Environment.ProcessorCount : 1;
+            // What lies in an overlay is read by one at a time, and where the end is missing what is said depends on what was met before.
+            return new Crew(_scan!, WasDirty || _scan!.IsShort ? 1 : Math.Min(count, most), progress);
         }
 
         /// <summary>Lays out the groups. Those a hostile superblock promises far behind the end of the device are left out: each would cost memory.</summary>

@@ -15,13 +15,22 @@ internal sealed class MemoryBudget(long bytes) : IDisposable
 
     public long ForClaims => bytes / 8;
     public long ForChanges => bytes / 8;
+    private long _tables;
+
     private long ForLookup => bytes - ForClaims - ForChanges;
 
     /// <summary>Receives claims that do not fit.</summary>
     public SpillFile Claims { get; } = new();
 
     /// <summary>Bytes the tables of inodes and directories take.</summary>
-    public long Tables { get; set; }
+    public long Tables => Interlocked.Read(ref _tables);
+
+    /// <summary>Counts bytes of such a table.</summary>
+    public void AddTables(long added) => Interlocked.Add(ref _tables, added);
+
+    /// <summary>How many comparisons of groups there is room for at a time.</summary>
+    /// <param name="group">Bytes the largest takes.</param>
+    public int Comparisons(long group) => (int)Math.Clamp((ForLookup - Tables) / Math.Max(1, group), 1, int.MaxValue);
 
     /// <summary>Asks for room for what must stay in memory.</summary>
     /// <param name="group">Bytes the comparison of a group takes besides.</param>

@@ -13,19 +13,22 @@ internal sealed class SegmentedList<T> where T : unmanaged
 
     public int Count { get; private set; }
 
-    /// <summary>The item added last; there must be one.</summary>
-    public ref T Last => ref _last[_used - 1];
-
-    public void Add(in T item)
+    public void AddRange(ReadOnlySpan<T> items)
     {
-        if (_used == _last.Length)
+        Count += items.Length;
+        while (!items.IsEmpty)
         {
-            if (_used > 0) _full.Add(_last);
-            _last = GC.AllocateUninitializedArray<T>(_used == 0 ? FirstSize : Math.Min(LastSize, _used * 2));
-            _used = 0;
+            if (_used == _last.Length)
+            {
+                if (_used > 0) _full.Add(_last);
+                _last = GC.AllocateUninitializedArray<T>(_used == 0 ? FirstSize : Math.Min(LastSize, _used * 2));
+                _used = 0;
+            }
+            int fit = Math.Min(items.Length, _last.Length - _used);
+            items[..fit].CopyTo(_last.AsSpan(_used));
+            _used += fit;
+            items = items[fit..];
         }
-        _last[_used++] = item;
-        Count++;
     }
 
     /// <summary>True if a condition holds for any item.</summary>

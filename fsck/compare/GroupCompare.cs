@@ -21,6 +21,13 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
     /// <summary>All claims of the group compared last, in the order of the rmapbt.</summary>
     public PackedList<Claim> Claims { get; } = new();
 
+    /// <summary>Takes over what another worker has counted.</summary>
+    public void Absorb(GroupCompare worker)
+    {
+        FreeBlocks += worker.FreeBlocks;
+        IsCounted &= worker.IsCounted;
+    }
+
     /// <summary>Takes the group's claims and holds all its trees against them.</summary>
     public void Compare(AgNumber ag)
     {

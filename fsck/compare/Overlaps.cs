@@ -95,7 +95,7 @@ internal sealed class Overlaps(Scan scan)
     private bool IsShareable(in Claim claim)
     {
         if (!claim.IsInode || claim.Flags != 0) return false;
-        int slot = scan.Inodes.Find(claim.Owner);
+        int slot = scan.FindInode(claim.Owner);
         return slot >= 0 && (scan.Inodes.State(slot) & InodeState.TypeMask) == (InodeState)(FileMode16.Regular >> 12);
     }
 
@@ -103,6 +103,8 @@ internal sealed class Overlaps(Scan scan)
     {
         ref InodeState state = ref scan.Inodes.State(scan.Inodes.Find(claim.Owner));
         if ((state & (InodeState.Reflink | InodeState.Reported)) != 0) return;
+        // It is said once of each inode, for the first group that shows it.
+        scan.MindOrder();
         state |= InodeState.Reported;
         scan.Report(FindingCodes.ReflinkFlag, new Where(ag.Value, claim.Start, claim.Owner, "flags2"), claim.Start);
     }

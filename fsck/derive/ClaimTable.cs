@@ -44,59 +44,66 @@ internal struct Claim(uint start, uint count, ulong owner, ulong offset)
 }
 
 /// <summary>Who claims which blocks, by group; grows while the image is observed, is consumed when groups are compared.</summary>
-/// <remarks>Claims of extents that do not fit the budget wait in a temporary file, as runs of one group each.</remarks>
+/// <remarks>
+/// Claims of extents that do not fit the budget wait in a temporary file, as runs of one group each. Several workers may add claims
+/// at the same time, and take those of different groups.
+/// </remarks>
 internal sealed class ClaimTable(Geometry geometry, MemoryBudget budget)
 {
     private readonly List<(uint Ag, long At, int Count)> _spilled = [];
+    private readonly Lock _lock = new();
     private long _inMemory;
     private readonly SegmentedList<Claim>?[] _extents = new SegmentedList<Claim>?[geometry.AgCount];
     private readonly PackedList<Claim>?[] _blocks = new PackedList<Claim>?[geometry.AgCount];
 
-    /// <summary>Adds an extent of a fork, which lies in one group. Extents of a fork come in file order.</summary>
-    public void Add(in Extent extent, ulong inode, bool attributeFork)
+    /// <summary>Memory for each claim of a group that is compared: the comparison holds them once, a rebuilding of the group's trees once more.</summary>
+    public const int BytesToCompare = 2 * 24;
+
+    /// <summary>Adds extents of a group.</summary>
+    public void AddExtents(AgNumber ag, ReadOnlySpan<Claim> claims)
     {
-        ulong flags = (attributeFork ? RmapFlags.AttributeFork : 0) | (extent.Unwritten ? RmapFlags.Unwritten : 0);
-        SegmentedList<Claim> list = _extents[geometry.AgOf(extent.Start).Value] ??= new SegmentedList<Claim>();
-        Claim claim = new(geometry.BlockInAg(extent.Start).Value, extent.Length, inode, extent.Offset.Value | flags);
-        // File order: whatever the rmapbt holds as one record is next to each other here.
-        if (list.Count > 0 && list.Last.Continues(claim))
+        if (claims.IsEmpty) return;
+        lock (_lock)
         {
-            list.Last.Count += extent.Length;
-            return;
+            (_extents[ag.Value] ??= new SegmentedList<Claim>()).AddRange(claims);
+            _inMemory += claims.Length;
+            if (_inMemory * Unsafe.SizeOf<Claim>() > budget.ForClaims) Spill();
         }
-        list.Add(claim);
-        if (++_inMemory * Unsafe.SizeOf<Claim>() > budget.ForClaims) Spill();
     }
 
-    /// <summary>Moves all claims but the last of each group, which may still grow, to the file.</summary>
+    /// <summary>Claims of extents that the group with most of them has.</summary>
+    public long Most
+    {
+        get
+        {
+            long[] counts = [.. _extents.Select(e => (long)(e?.Count ?? 0))];
+            foreach ((uint ag, _, int count) in _spilled) counts[ag] += count;
+            return counts.Max();
+        }
+    }
+
+    /// <summary>Moves all claims of extents to the file.</summary>
     private void Spill()
     {
         _inMemory = 0;
         for (uint ag = 0; ag < _extents.Length; ag++)
         {
-            if (_extents[ag] is not { Count: > 1 } list) continue;
-            Claim last = list.Last;
-            int count = list.Count - 1, left = count;
-            long at = budget.Claims.Length;
-            list.Drain(claims =>
-            {
-                ReadOnlySpan<Claim> part = claims[..Math.Min(left, claims.Length)];
-                left -= part.Length;
-                budget.Claims.Append(MemoryMarshal.AsBytes(part));
-            });
-            _spilled.Add((ag, at, count));
-            list.Add(last);
-            _inMemory++;
+            if (_extents[ag] is not { Count: > 0 } list) continue;
+            _spilled.Add((ag, budget.Claims.Length, list.Count));
+            list.Drain(claims => budget.Claims.Append(MemoryMarshal.AsBytes(claims)));
         }
     }
 
     /// <summary>Adds blocks of a special owner, or a bmbt block of an inode; in any order.</summary>
     public void AddBlocks(AgNumber ag, uint start, uint count, ulong owner, ulong flags = 0)
     {
-        PackedList<Claim> list = _blocks[ag.Value] ??= new PackedList<Claim>();
         Claim claim = new(start, count, owner, flags);
-        if (list.Count > 0 && list[list.Count - 1].Continues(claim)) list[list.Count - 1].Count += count;
-        else list.Add(claim);
+        lock (_lock)
+        {
+            PackedList<Claim> list = _blocks[ag.Value] ??= new PackedList<Claim>();
+            if (list.Count > 0 && list[list.Count - 1].Continues(claim)) list[list.Count - 1].Count += count;
+            else list.Add(claim);
+        }
     }
 
     /// <summary>True if somebody claims a block; slow, for the few who ask while claims are still being collected.</summary>
@@ -115,12 +122,14 @@ internal sealed class ClaimTable(Geometry geometry, MemoryBudget budget)
     }
 
     /// <summary>Hands over the claims of a group that wait in the file, piece by piece.</summary>
-    private void ReadSpilled(AgNumber ag, ItemSink<Claim> sink)
+    private void ReadSpilled(AgNumber ag, ItemSink<Claim> sink) => Read([.. _spilled.Where(s => s.Ag == ag.Value)], sink);
+
+    private void Read(ReadOnlySpan<(uint Ag, long At, int Count)> runs, ItemSink<Claim> sink)
     {
-        if (_spilled.Count == 0) return;
+        if (runs.IsEmpty) return;
         Claim[] buffer = new Claim[1024];
-        foreach ((uint group, long at, int count) in _spilled)
-            for (int done = 0; group == ag.Value && done < count; done += buffer.Length)
+        foreach ((_, long at, int count) in runs)
+            for (int done = 0; done < count; done += buffer.Length)
             {
                 Span<Claim> part = buffer.AsSpan(0, Math.Min(buffer.Length, count - done));
                 budget.Claims.Read(at + (long)done * Unsafe.SizeOf<Claim>(), MemoryMarshal.AsBytes(part));
@@ -181,15 +190,19 @@ internal sealed class ClaimTable(Geometry geometry, MemoryBudget budget)
 
     private void TakeExtents(AgNumber ag, PackedList<Claim> into, int others)
     {
-        long count = _extents[ag.Value]?.Count ?? 0;
-        _inMemory -= count;
-        foreach ((uint group, _, int spilled) in _spilled) if (group == ag.Value) count += spilled;
-        // The comparison holds them once, a rebuilding of the group's trees once more.
-        budget.Require((others + count) * 2 * Unsafe.SizeOf<Claim>());
-        into.Reserve(checked((int)(others + count)));
-        ReadSpilled(ag, into.AddRange);
-        _spilled.RemoveAll(s => s.Ag == ag.Value);
-        _extents[ag.Value]?.MoveTo(into);
+        SegmentedList<Claim>? list = _extents[ag.Value];
+        (uint, long At, int Count)[] spilled;
+        lock (_lock)
+        {
+            _inMemory -= list?.Count ?? 0;
+            spilled = [.. _spilled.Where(s => s.Ag == ag.Value)];
+            _spilled.RemoveAll(s => s.Ag == ag.Value);
+        }
         _extents[ag.Value] = null;
+        long count = others + (list?.Count ?? 0) + spilled.Sum(s => (long)s.Count);
+        budget.Require(count * BytesToCompare);
+        into.Reserve(checked((int)count));
+        Read(spilled, into.AddRange);
+        list?.MoveTo(into);
     }
 }

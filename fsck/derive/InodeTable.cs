@@ -51,7 +51,8 @@ internal enum InodeState : byte
 /// <summary>All inode chunks, and the state of each inode in packed arrays.</summary>
 /// <remarks>
 /// Chunks of a group are added in rising order before any inode is looked at. Room for the states of a chunk's inodes is made
-/// only when one of them was really found, so that a hostile inobt cannot claim memory with chunks that do not exist.
+/// only when one of them was really found, so that a hostile inobt cannot claim memory with chunks that do not exist. Several
+/// workers may do so side by side, each for chunks of its own.
 /// </remarks>
 internal sealed class InodeTable(Geometry geometry, MemoryBudget budget)
 {
@@ -59,11 +60,18 @@ internal sealed class InodeTable(Geometry geometry, MemoryBudget budget)
     private const int BytesOfChunk = InodeChunkRecord.InodesPerChunk * (4 + 4 + 1 + 8) + 32;
 
     private readonly PackedList<InodeChunk>?[] _chunks = new PackedList<InodeChunk>?[geometry.AgCount];
-    private readonly PackedList<uint> _links = new();
-    private readonly PackedList<uint> _names = new();
-    private readonly PackedList<InodeState> _states = new();
+    private readonly Lock _lock = new();
     private readonly bool[] _isIncomplete = new bool[geometry.AgCount];
-    private int _lastAg = -1, _lastChunk;
+    private Segment?[] _segments = [];
+    private int _slots;
+
+    /// <summary>Inodes that keep their place, whoever makes room for others.</summary>
+    private sealed class Segment
+    {
+        public const int SizeLog = 14, Size = 1 << SizeLog;
+        public readonly uint[] Links = new uint[Size], Names = new uint[Size];
+        public readonly InodeState[] States = new InodeState[Size];
+    }
 
     /// <summary>Says that a group may have more chunks than could be found.</summary>
     public void MarkIncomplete(AgNumber ag) => _isIncomplete[ag.Value] = true;
@@ -81,29 +89,40 @@ internal sealed class InodeTable(Geometry geometry, MemoryBudget budget)
         PackedList<InodeChunk> list = _chunks[ag.Value] = new PackedList<InodeChunk>();
         foreach (InodeChunk chunk in chunks) list.Add(chunk);
         _isIncomplete[ag.Value] = false;
-        _lastAg = -1;
     }
 
     /// <summary>Makes room for the inodes of a chunk.</summary>
     public void MakeSlots(ref InodeChunk chunk)
     {
         if (chunk.Slot >= 0) return;
-        budget.Tables += BytesOfChunk;
+        budget.AddTables(BytesOfChunk);
         budget.Require();
-        chunk.Slot = _states.Count;
-        _states.Append(InodeChunkRecord.InodesPerChunk);
-        _links.Append(InodeChunkRecord.InodesPerChunk);
-        _names.Append(InodeChunkRecord.InodesPerChunk);
+        lock (_lock)
+        {
+            int segment = _slots >> Segment.SizeLog;
+            if (segment == _segments.Length) Array.Resize(ref _segments, Math.Max(4, 2 * segment));
+            _segments[segment] ??= new Segment();
+            chunk.Slot = _slots;
+            _slots = checked(_slots + InodeChunkRecord.InodesPerChunk);
+        }
     }
 
     /// <summary>The link count an inode claims.</summary>
-    public ref uint Links(int slot) => ref _links[slot];
+    public ref uint Links(int slot) => ref _segments[slot >> Segment.SizeLog]!.Links[slot & (Segment.Size - 1)];
     /// <summary>The names that were found for it.</summary>
-    public ref uint Names(int slot) => ref _names[slot];
-    public ref InodeState State(int slot) => ref _states[slot];
+    public ref uint Names(int slot) => ref _segments[slot >> Segment.SizeLog]!.Names[slot & (Segment.Size - 1)];
+    public ref InodeState State(int slot) => ref _segments[slot >> Segment.SizeLog]!.States[slot & (Segment.Size - 1)];
 
     /// <summary>The slot of an inode, -1 if no chunk holds it or nothing of its chunk was found.</summary>
     public int Find(ulong inode)
+    {
+        int ag = -1, chunk = 0;
+        return Find(inode, ref ag, ref chunk);
+    }
+
+    /// <inheritdoc cref="Find(ulong)"/>
+    /// <param name="lastAg">Where the last one was found, and this one; -1 at first.</param>
+    public int Find(ulong inode, ref int lastAg, ref int lastChunk)
     {
         int shift = geometry.AgBlockLog + geometry.InodesPerBlockLog;
         ulong ag = inode >> shift;
@@ -111,10 +130,10 @@ internal sealed class InodeTable(Geometry geometry, MemoryBudget budget)
         uint number = (uint)(inode & ((1UL << shift) - 1));
         Span<InodeChunk> chunks = list.Span;
         // Names of a directory lead to neighbours: ask the chunk of last time first.
-        int index = _lastAg == (int)ag && _lastChunk < chunks.Length && number - chunks[_lastChunk].Start < 64 ? _lastChunk : Search(chunks, number);
+        int index = lastAg == (int)ag && lastChunk < chunks.Length && number - chunks[lastChunk].Start < 64 ? lastChunk : Search(chunks, number);
         if (index < 0) return -1;
-        _lastAg = (int)ag;
-        _lastChunk = index;
+        lastAg = (int)ag;
+        lastChunk = index;
         ref InodeChunk chunk = ref chunks[index];
         int inside = (int)(number - chunk.Start);
         return chunk.Slot < 0 || chunk.IsHole(inside) ? -1 : chunk.Slot + inside;

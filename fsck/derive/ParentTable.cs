@@ -17,6 +17,7 @@ internal sealed class ParentTable
     /// <summary>Inodes and links that are looked at in detail, at most; a damaged image need not be described to the last name.</summary>
     public const int MostInodes = 10_000, MostLinks = 1 << 20;
 
+    private readonly Lock _lock = new();
     private readonly PackedList<ulong> _sums = new();
     private readonly Dictionary<ulong, (List<ParentLink> Entries, List<ParentLink> Pointers)>? _wanted;
     private readonly HashSet<int> _unreadable = [];
@@ -43,7 +44,10 @@ internal sealed class ParentTable
     public void AddPointer(ulong inode, int slot, ulong directory, uint generation, ReadOnlySpan<byte> name) => Add(inode, slot, directory, generation, name, isEntry: false);
 
     /// <summary>The attributes of an inode could not all be read, which was reported: nothing follows from what is missing.</summary>
-    public void MarkUnreadable(int slot) => _unreadable.Add(slot);
+    public void MarkUnreadable(int slot)
+    {
+        lock (_lock) _unreadable.Add(slot);
+    }
 
     /// <summary>True if the entries of an inode are not its pointers.</summary>
     public bool Differs(int slot) => slot < _sums.Count && _sums[slot] != 0 && !_unreadable.Contains(slot);
@@ -57,9 +61,12 @@ internal sealed class ParentTable
             (isEntry ? links.Entries : links.Pointers).Add(new ParentLink(directory, generation, name.ToArray()));
             return;
         }
-        if (slot >= _sums.Count) _sums.Append(slot + 1 - _sums.Count);
         ulong hash = Hash(directory, generation, name);
-        _sums[slot] += isEntry ? hash : 0 - hash;
+        lock (_lock)
+        {
+            if (slot >= _sums.Count) _sums.Append(slot + 1 - _sums.Count);
+            _sums[slot] += isEntry ? hash : 0 - hash;
+        }
     }
 
     private static ulong Hash(ulong directory, uint generation, ReadOnlySpan<byte> name)

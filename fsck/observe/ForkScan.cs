@@ -131,7 +131,7 @@ internal sealed class ForkScan(Scan scan, TreeWalker walker)
                 Blocks += extent.Length;
                 if (claim && !realtime)
                 {
-                    scan.Claims.Add(extent, inode, attribute);
+                    scan.Extents.Add(extent, inode, attribute);
                     if (scan.IsShort) _cutOff += CutOff(extent);
                 }
                 if (keep) owner.Map.Add(extent);

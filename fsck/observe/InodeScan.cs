@@ -27,7 +27,7 @@ internal struct UnlinkedInode
 /// <summary>Observes the inodes of a group in the order of the disk: cores, forks, claims, link counts.</summary>
 internal sealed class InodeScan
 {
-    private const int BatchBytes = 1 << 20;
+    private const int BatchBytes = 1 << 18;
     /// <summary>A node, and what the list of them has to spare.</summary>
     private const int BytesOfDirectory = 60;
     private const InodeFlags2 KnownFlags2 = InodeFlags2.Dax | InodeFlags2.Reflink | InodeFlags2.CowExtentSize | InodeFlags2.BigTime | InodeFlags2.LargeExtentCounters;
@@ -92,9 +92,29 @@ internal sealed class InodeScan
         return low < all.Length && all[low].Inode == number ? low : -1;
     }
 
-    public void Observe(AgNumber ag)
+    /// <summary>Takes over what another worker has seen; <see cref="Arrange"/> follows the last one.</summary>
+    public void Absorb(InodeScan worker)
     {
-        Span<InodeChunk> chunks = _scan.Inodes.Chunks(ag);
+        Directories.AddRange(worker.Directories.Span);
+        Unlinked.AddRange(worker.Unlinked.Span);
+        InodesSeen += worker.InodesSeen;
+        HasAttributes |= worker.HasAttributes;
+    }
+
+    /// <summary>Puts what came from several workers into the order of inode numbers.</summary>
+    public void Arrange()
+    {
+        Directories.Span.Sort(static (a, b) => a.Inode.CompareTo(b.Inode));
+        Unlinked.Span.Sort(static (a, b) => a.Inode.CompareTo(b.Inode));
+    }
+
+    public void Observe(AgNumber ag) => Observe(ag, 0, int.MaxValue);
+
+    /// <summary>Observes the inodes of some chunks of a group.</summary>
+    public void Observe(AgNumber ag, int first, int count)
+    {
+        Span<InodeChunk> chunks = _scan.Inodes.Chunks(ag)[first..];
+        chunks = chunks[..Math.Min(count, chunks.Length)];
         for (int i = 0; i < chunks.Length;)
         {
             // Chunks that follow each other on the disk are read in one go.
@@ -112,6 +132,7 @@ internal sealed class InodeScan
             }
             i += run;
         }
+        _scan.Extents.Flush();
     }
 
     private long Offset(AgNumber ag, uint inode) =>
@@ -248,7 +269,7 @@ internal sealed class InodeScan
         if (core.IsDirectory)
         {
             Directories.Add(new DirectoryNode { Inode = number, NamedBy = -1, Slot = slot, Generation = core.Generation });
-            _scan.Budget.Tables += BytesOfDirectory;
+            _scan.Budget.AddTables(BytesOfDirectory);
         }
         else if (core.IsSymlink) _symlinks.Examine(inode, number, _forks.Map, at);
         else if (quotas) _quotas.Examine(number, _forks.Map);

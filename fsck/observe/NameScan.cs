@@ -12,6 +12,7 @@ internal sealed class NameScan
     private readonly DirectoryScan _directories;
     private readonly ParentTable? _parents;
     private readonly ulong[] _hidden;
+    private readonly byte[] _inode;
     private int _current;
 
     /// <param name="parents">Where entries go that must have a parent pointer; null if nobody asks for them.</param>
@@ -22,6 +23,7 @@ internal sealed class NameScan
         _inodes = inodes;
         _parents = parents;
         _directories = new DirectoryScan(scan, forks, this);
+        _inode = new byte[_g.InodeSize];
         Superblock sb = _g.Superblock;
         _hidden = [sb.RealtimeBitmapInode, sb.RealtimeSummaryInode, sb.UserQuotaInode, sb.GroupQuotaInode, sb.ProjectQuotaInode];
     }
@@ -34,23 +36,41 @@ internal sealed class NameScan
 
     public void Observe(Action<FsckProgress> progress)
     {
-        byte[] inode = new byte[_g.InodeSize];
-        PackedList<DirectoryNode> all = _inodes.Directories;
-        for (_current = 0; _current < all.Count; _current++)
+        const int step = 1024;
+        for (int first = 0; first < _inodes.Directories.Count; first += step)
         {
-            if ((_current & 1023) == 0) progress(new FsckProgress("directories", _current, all.Count));
+            progress(new FsckProgress("directories", first, _inodes.Directories.Count));
+            Observe(first, step);
+        }
+        CheckRoot();
+    }
+
+    /// <summary>Reads some of the directories.</summary>
+    public void Observe(int first, int count)
+    {
+        PackedList<DirectoryNode> all = _inodes.Directories;
+        int end = (int)Math.Min(all.Count, (long)first + count);
+        for (_current = first; _current < end; _current++)
+        {
             ulong number = all[_current].Inode;
             InodeNumber n = new(number);
             AgNumber ag = _g.AgOf(n);
             AgInode inside = _g.InodeInAg(n);
             Where at = _scan.At(ag, _g.BlockOf(inside), number);
             long offset = _g.ByteOffset(ag, _g.BlockOf(inside)) + (long)(inside.Value & (uint)(_g.InodesPerBlock - 1)) * _g.InodeSize;
-            if (_scan.TryRead(offset, inode, "inode", at)) _directories.Examine(inode, number, at);
+            if (_scan.TryRead(offset, _inode, "inode", at)) _directories.Examine(_inode, number, at);
         }
-        CheckRoot();
     }
 
-    private void CheckRoot()
+    /// <summary>Takes over what another worker has seen.</summary>
+    public void Absorb(NameScan worker)
+    {
+        Names += worker.Names;
+        SecondParents.UnionWith(worker.SecondParents);
+    }
+
+    /// <summary>The inodes the superblock names must be what it says.</summary>
+    public void CheckRoot()
     {
         ulong root = _g.Superblock.RootInode;
         if (_inodes.FindDirectory(root) < 0)
@@ -84,7 +104,7 @@ internal sealed class NameScan
     {
         Names++;
         if (!DirectoryName.IsLegal(name)) _scan.Report(FindingCodes.EntryName, at, Show(name), "not a legal name");
-        int slot = _scan.Inodes.Find(child);
+        int slot = _scan.FindInode(child);
         InodeState state = slot < 0 ? InodeState.None : _scan.Inodes.State(slot);
         if ((state & (InodeState.Used | InodeState.Damaged)) == 0)
         {
@@ -97,7 +117,7 @@ internal sealed class NameScan
             _scan.Report(FindingCodes.EntryInode, at, Show(name), child, "which must have no name");
             return;
         }
-        _scan.Inodes.Names(slot)++;
+        Interlocked.Increment(ref _scan.Inodes.Names(slot));
         if ((state & InodeState.Used) == 0) return;
         _parents?.AddEntry(child, slot, _inodes.Directories[_current].Inode, _inodes.Directories[_current].Generation, name);
         DirectoryFileType actual = DirectoryName.TypeOf((ushort)((byte)(state & InodeState.TypeMask) << 12));
@@ -107,14 +127,14 @@ internal sealed class NameScan
 
         ref DirectoryNode directory = ref _inodes.Directories[index];
         ref DirectoryNode parent = ref _inodes.Directories[_current];
-        if (directory.NamedBy >= 0)
+        if (Interlocked.CompareExchange(ref directory.NamedBy, _current, -1) >= 0)
         {
+            _scan.MindOrder();
             _scan.Report(FindingCodes.DirectoryTwoParents, at with { Inode = child }, _inodes.Directories[directory.NamedBy].Inode, parent.Inode);
             SecondParents.Add(parent.Inode);
             return;
         }
-        directory.NamedBy = _current;
-        _scan.Inodes.Names(parent.Slot)++; // the child's ".."
+        Interlocked.Increment(ref _scan.Inodes.Names(parent.Slot)); // the child's ".."
     }
 
     /// <summary>A name as text; bytes that are no UTF-8 are shown as such.</summary>

@@ -16,6 +16,8 @@ internal sealed class Scan
     // What was said to be unreadable or beyond the end: places without an owner, and inodes.
     private readonly HashSet<long> _unread = [];
     private readonly HashSet<ulong> _cutOff = [];
+    private readonly bool _isWorkers;
+    private int _lastAg = -1, _lastChunk;
 
     /// <param name="budget">What it may remember; null to leave that open, for scans that collect nothing.</param>
     public Scan(BlockDevice device, Geometry geometry, LogSequenceNumber head, FindingList findings, CancellationToken cancellation, MemoryBudget? budget = null)
@@ -30,6 +32,37 @@ internal sealed class Scan
         _entered = new SparseBitmap?[geometry.AgCount];
         Claims = new ClaimTable(geometry, budget);
         Inodes = new InodeTable(geometry, budget);
+        Extents = new ClaimWriter(geometry, Claims);
+    }
+
+    private Scan(Scan of)
+    {
+        (Device, PresentBytes, Geometry, Head, Cancellation, Budget, Claims, Inodes, WasDirty, _entered) =
+            (of.Device, of.PresentBytes, of.Geometry, of.Head, of.Cancellation, of.Budget, of.Claims, of.Inodes, of.WasDirty, of._entered);
+        Findings = of.Findings.ForWorker();
+        Extents = new ClaimWriter(Geometry, Claims);
+        _isWorkers = true;
+    }
+
+    /// <summary>The same scan for one of several workers: what was seen is shared, what is found is its own.</summary>
+    public Scan ForWorker() => new(this);
+
+    /// <summary>Takes over what workers have found.</summary>
+    public void Absorb(IReadOnlyCollection<Scan> workers)
+    {
+        Findings.Absorb(workers.Select(w => w.Findings));
+        foreach (Scan worker in workers)
+        {
+            IsPartial |= worker.IsPartial;
+            MetadataBlocks += worker.MetadataBlocks;
+            NoteBeyondLog(worker.BeyondLog.Value);
+        }
+    }
+
+    /// <summary>What is said next depends on what was met before; ends the work of several workers.</summary>
+    public void MindOrder()
+    {
+        if (_isWorkers) throw new OrderMattersException();
     }
 
     public BlockDevice Device { get; }
@@ -49,6 +82,8 @@ internal sealed class Scan
     public MemoryBudget Budget { get; }
     public ClaimTable Claims { get; }
     public InodeTable Inodes { get; }
+    /// <summary>Where claims of extents go.</summary>
+    public ClaimWriter Extents { get; }
 
     /// <summary>True once something could not be followed: what is derived from the rest is then too little.</summary>
     public bool IsPartial { get; set; }
@@ -74,12 +109,20 @@ internal sealed class Scan
     /// <returns>False if it was visited before: the caller must not follow it again.</returns>
     public bool Enter(AgNumber ag, AgBlock block)
     {
-        SparseBitmap entered = _entered[ag.Value] ??= new SparseBitmap();
-        int pages = entered.Pages;
-        bool isNew = entered.Add(block.Value);
-        if (entered.Pages > pages) Budget.Tables += SparseBitmap.BytesOfPage;
-        return isNew;
+        SparseBitmap entered = _entered[ag.Value] ?? Interlocked.CompareExchange(ref _entered[ag.Value], new SparseBitmap(), null) ?? _entered[ag.Value]!;
+        lock (entered)
+        {
+            int pages = entered.Pages;
+            bool isNew = entered.Add(block.Value);
+            if (entered.Pages > pages) Budget.AddTables(SparseBitmap.BytesOfPage);
+            if (isNew) return true;
+        }
+        MindOrder();
+        return false;
     }
+
+    /// <summary>The slot of an inode, as <see cref="InodeTable.Find(ulong)"/> tells it. Who asks for neighbours, one after the other, asks here.</summary>
+    public int FindInode(ulong inode) => Inodes.Find(inode, ref _lastAg, ref _lastChunk);
 
     /// <summary>True if not all of a range is there, in an image that was cut off.</summary>
     public bool IsBeyondEnd(long offset, long length) => IsShort && offset > PresentBytes - length;
@@ -88,6 +131,7 @@ internal sealed class Scan
     public bool TryRead(long offset, Span<byte> into, string what, Where where = default)
     {
         if (TryReadQuietly(offset, into, out string problem)) return true;
+        MindOrder();
         IsPartial = true;
         if (!IsBeyondEnd(offset, into.Length))
         {
@@ -122,7 +166,7 @@ internal sealed class Scan
     private bool Note(long offset)
     {
         if (!_unread.Add(offset)) return false;
-        Budget.Tables += BytesOfPlace;
+        Budget.AddTables(BytesOfPlace);
         return true;
     }
 

@@ -48,10 +48,14 @@ public sealed record Finding(FindingCode Code, uint? Ag, uint? AgBlock, ulong? I
 internal sealed class FindingList(int capacity, int capacityPerCode)
 {
     private readonly List<Finding> _stored = [];
+    private readonly List<int> _units = [];
     private readonly Dictionary<FindingCode, long> _counts = [];
     private readonly Lock _lock = new();
 
     public IReadOnlyList<Finding> Stored => _stored;
+
+    /// <summary>The unit of work that is being done; rises.</summary>
+    public int Unit { get; set; }
     public IReadOnlyDictionary<FindingCode, long> Counts => _counts;
 
     /// <summary>Told of every finding, also of those that are not kept.</summary>
@@ -71,10 +75,31 @@ internal sealed class FindingList(int capacity, int capacityPerCode)
             if (_stored.Count >= capacity || count > capacityPerCode) return;
             string message = values.Length == 0 ? code.Template : string.Format(CultureInfo.InvariantCulture, code.Template, values.ToArray());
             _stored.Add(new Finding(code, where.Ag, where.AgBlock, where.Inode, null, where.Field, message));
+            _units.Add(Unit);
         }
     }
 
-    public long CountOf(FindingCode code) => _counts.GetValueOrDefault(code);
+    /// <summary>A list for one of several workers; what is beyond the limit of all codes together is seen when it is absorbed.</summary>
+    public FindingList ForWorker() => new(int.MaxValue, capacityPerCode);
+
+    /// <summary>Appends what workers have found, as if one had done all units in their order.</summary>
+    public void Absorb(IEnumerable<FindingList> workers)
+    {
+        // Each worker kept the first findings of its units, so what is among the first of all is there.
+        Dictionary<FindingCode, long> stored = new(_counts);
+        foreach ((Finding finding, _) in workers.SelectMany(w => w._stored.Zip(w._units)).OrderBy(f => f.Second))
+        {
+            stored[finding.Code] = stored.GetValueOrDefault(finding.Code) + 1;
+            if (_stored.Count >= capacity || stored[finding.Code] > capacityPerCode) continue;
+            _stored.Add(finding);
+            _units.Add(Unit);
+        }
+        foreach (FindingList worker in workers)
+        {
+            HasFaults |= worker.HasFaults;
+            foreach ((FindingCode code, long count) in worker._counts) _counts[code] = _counts.GetValueOrDefault(code) + count;
+        }
+    }
 
     /// <summary>Fills in paths that were found afterwards.</summary>
     public void SetPaths(Func<ulong, string?> pathOf)
