@@ -11,6 +11,7 @@ internal static class FsckRace
 
     public static int Run(Options options)
     {
+        LoopMount.Run(Program, "--help"); // builds it
         string image = Path.Combine(options.Folder, $"imagefs-bench-{Environment.ProcessId}.img");
         try
         {
@@ -78,7 +79,7 @@ internal static class FsckRace
             for (int run = 0; run < options.Runs; run++)
             {
                 Copy(image, copy);
-                ours.Add(Measure(1, "dotnet", Cli, "fsck", "-y", "-q", copy));
+                ours.Add(Measure(1, Program, "fsck", "-y", "-q", copy));
                 if (!judge) continue;
                 if (run == 0) Measure(0, "xfs_repair", "-n", copy);
                 Copy(image, copy);
@@ -97,8 +98,17 @@ internal static class FsckRace
         if (LoopMount.Run("cp", "--sparse=always", from, to) != 0) throw new IOException($"{from} cannot be copied to {to}");
     }
 
-    private static string Cli => Path.Combine(AppContext.BaseDirectory, "ImageFs.Cli.dll") is var cli && File.Exists(cli)
-        ? cli : throw new FileNotFoundException("the command line is built beside the benchmarks", cli);
+    /// <summary>What users start, as they start it.</summary>
+    private static string Program
+    {
+        get
+        {
+            string name = OperatingSystem.IsWindows() ? "imagefs.cmd" : "imagefs";
+            for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+                if (File.Exists(Path.Combine(folder.FullName, name)) && File.Exists(Path.Combine(folder.FullName, "ImageFs.sln"))) return Path.Combine(folder.FullName, name);
+            throw new FileNotFoundException($"no {name} above {AppContext.BaseDirectory}");
+        }
+    }
 
     private static void Race(string what, string image, Options options)
     {
@@ -106,7 +116,7 @@ internal static class FsckRace
         bool judge = LoopMount.Run("sh", "-c", "command -v xfs_repair") == 0;
         for (int run = 0; run < options.Runs; run++)
         {
-            ours.Add(Measure(0, "dotnet", Cli, "fsck", "-n", "-q", image));
+            ours.Add(Measure(0, Program, "fsck", "-n", "-q", image));
             if (judge) theirs.Add(Measure(0, "xfs_repair", "-n", image));
         }
         Show(what, "fsck -n", ours, "xfs_repair -n", theirs);

@@ -143,7 +143,8 @@ public static class Checker
 
         private void ObserveInodes(InodeScan inodes, ParentTable? parents)
         {
-            const int chunksOfUnit = 32, enough = 256;
+            const int enough = 256;
+            int chunksOfUnit = workers > 0 ? 1 : 32;
             Scan scan = _scan!;
             PackedList<(uint Ag, int First)> units = new();
             for (uint ag = 0; ag < scan.Geometry.AgCount; ag++)
@@ -157,7 +158,8 @@ public static class Checker
 
         private void ObserveNames(NameScan names, InodeScan inodes, ParentTable? parents)
         {
-            const int directoriesOfUnit = 64, enough = 1024;
+            const int enough = 1024;
+            int directoriesOfUnit = workers > 0 ? 1 : 64;
             int units = (inodes.Directories.Count + directoriesOfUnit - 1) / directoriesOfUnit;
             CrewFor(inodes.Directories.Count >= enough).Run("directories", units,
                 worker => new NameScan(worker, inodes, new ForkScan(worker, new TreeWalker(worker)), parents),

@@ -23,7 +23,7 @@ public record FsckOptions
     public long MemoryBytes { get; init; } = 1L << 30;
     /// <summary>The device's name for the report.</summary>
     public string DeviceName { get; init; } = "";
-    /// <summary>Workers for whatever there is to do; 0 takes as many as there are processors, where it is worth it.</summary>
+    /// <summary>Workers for the smallest units of work; 0 takes as many as there are processors, where it is worth it.</summary>
     internal int Workers { get; init; }
 }
 

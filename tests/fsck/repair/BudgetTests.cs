@@ -75,6 +75,7 @@ public sealed class BudgetTests
         Geometry g = new DamagedImage("plain-4k").Geometry;
         using MemoryBudget small = new(MemoryBudget.Least), large = new(long.MaxValue);
         ClaimTable spilled = new(g, small), kept = new(g, large);
+        ClaimWriter[] writers = [new(g, spilled), new(g, kept)];
         Random random = new(1);
         uint next = 100;
         for (int i = 0; i < 300_000; i++)
@@ -83,11 +84,11 @@ public sealed class BudgetTests
             // Some continue the one before and become one claim with it, across a move to the file as well.
             if (random.Next(3) != 0) next = 100 + (uint)random.Next((int)g.AgBlocks - 200);
             Extent extent = new(new FileBlock(next), g.Join(ag, new AgBlock(next)), 1, false);
-            spilled.Add(extent, 131, attributeFork: false);
-            kept.Add(extent, 131, attributeFork: false);
+            foreach (ClaimWriter writer in writers) writer.Add(extent, 131, attributeFork: false);
             next++;
             if (next >= g.AgBlocks) next = 100;
         }
+        foreach (ClaimWriter writer in writers) writer.Flush();
         Assert.IsGreaterThan(0L, small.Claims.Length);
         for (uint i = 0; i < g.AgCount; i++)
         {
