@@ -1,5 +1,6 @@
 using ImageFs.Devices;
 using ImageFs.Fsck;
+using ImageFs.Tests.Fixtures;
 
 namespace ImageFs.Tests.Fsck;
 
