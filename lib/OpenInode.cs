@@ -55,16 +55,25 @@ internal sealed class OpenInode
     }
 
     /// <summary>
-    /// What lies at a file block, read if need be; no longer than asked for where copy-on-write waits to be mapped. The
-    /// caller holds <see cref="Io"/> in any mode.
+    /// What lies at a file block; no longer than asked for where copy-on-write waits to be mapped. For <see cref="IomapIterator"/>.
+    /// The caller holds <see cref="Io"/> in any mode.
     /// </summary>
-    public Segment SegmentAt(FileBlock at, FileBlock end)
+    /// <param name="decode">Decode the extents around the block, if nobody has yet. Otherwise the caller holds the gate too.</param>
+    public Segment SegmentAt(FileBlock at, FileBlock end, bool decode)
     {
-        if (!Extents.TryFind(at, out Segment segment)) segment = Load(at);
+        if (!Extents.TryFind(at, out Segment segment)) segment = decode ? Load(at) : SegmentInFork(at);
         if (Cow.Written == 0) return segment;
         if (end > segment.End) end = segment.End;
         if (Cow.TryFindWritten(at, end, out Extent written)) return new Segment(written.Offset, written.End, written.Start, Unwritten: false, Private: true);
         return segment with { End = Cow.NextWritten(at, end) };
+    }
+
+    /// <summary>What the fork says of a file block. Under the gate.</summary>
+    public Segment SegmentInFork(FileBlock at)
+    {
+        bool mapped = _volume.Map.TryFind(Inode, ForkKind.Data, at, out Extent extent);
+        return mapped && extent.Offset <= at ? new Segment(extent.Offset, extent.End, extent.Start, extent.Unwritten, Private: false)
+            : new Segment(at, mapped ? extent.Offset : new FileBlock(FileBlock.Limit), FsBlock.Null, Unwritten: false, Private: false);
     }
 
     private Segment Load(FileBlock at)

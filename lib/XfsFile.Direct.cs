@@ -76,7 +76,7 @@ public sealed partial class XfsFile
             {
                 long size = (long)_inode.Inode.Core.FileSize.Value;
                 if (offset > size - length) throw new ArgumentOutOfRangeException(nameof(offset), $"{length} bytes at {offset} are not inside the {size} of the file");
-                lease.Fill(Pieces(lease, image, _inode.Inode));
+                lease.Fill(Pieces(lease, image));
                 Volume.Layouts.Add(lease);
             }
             return lease;
@@ -112,28 +112,21 @@ public sealed partial class XfsFile
         }
     }
 
-    private ReadOnlySequence<byte> Pieces(ReadLease lease, MappedDevice image, Inode inode)
+    private ReadOnlySequence<byte> Pieces(ReadLease lease, MappedDevice image)
     {
         List<ReadOnlyMemory<byte>> pieces = [];
-        int log = _fileSystem.Geometry.BlockLog;
         long at = lease.Offset, end = lease.Offset + lease.Length;
-        void Zeros(long until)
+        IomapIterator runs = Runs(_inode, lease.From, lease.End, IomapPurpose.Read);
+        while (runs.MoveNext())
         {
-            for (; at < until; at += pieces[^1].Length) pieces.Add(s_zeros.Value.GetMemory(lease, 0, (int)Math.Min(ZeroPiece, until - at)));
-        }
-        Volume.Map.Walk(inode, ForkKind.Data, lease.From, extent =>
-        {
-            long start = (long)(extent.Offset.Value << log), stop = Math.Min(end, (long)(extent.End.Value << log));
-            if (start >= end) return false;
-            Zeros(extent.Unwritten ? stop : start);
+            Iomap run = runs.Current;
+            long start = Files.Bytes(run.Offset), stop = Math.Min(end, Files.Bytes(run.End));
             for (int piece; at < stop; at += piece)
             {
-                piece = (int)Math.Min(1 << 30, stop - at);
-                pieces.Add(image.GetMemory(lease, _fileSystem.Geometry.ByteOffset(extent.Start) + (at - start), piece));
+                piece = (int)Math.Min(run.ReadsAsZeros ? ZeroPiece : 1 << 30, stop - at);
+                pieces.Add(run.ReadsAsZeros ? s_zeros.Value.GetMemory(lease, 0, piece) : image.GetMemory(lease, _fileSystem.Geometry.ByteOffset(run.Start) + (at - start), piece));
             }
-            return at < end;
-        });
-        Zeros(end);
+        }
         return MappedSequence.Join(pieces);
     }
 

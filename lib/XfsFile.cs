@@ -159,6 +159,17 @@ public sealed partial class XfsFile : IDisposable
         return _fileSystem.Remapper.Dedupe(both, source.Checked(), sourceOffset, Checked(), offset, length);
     }
 
+    /// <summary>Compares a range of this file with one of another as <see cref="DedupeRange(XfsFile, long, long, long)"/> does, and changes nothing.</summary>
+    /// <param name="sourceOffset">A multiple of the block size.</param>
+    /// <param name="offset">A multiple of the block size.</param>
+    /// <returns>False also where one of the ranges does not lie inside its file.</returns>
+    internal bool EqualsRange(XfsFile source, long sourceOffset, long offset, long length)
+    {
+        using IoPair both = StillOpen(IoPair.Enter(source.Checked(), Checked(), comparing: true));
+        return length <= source.Length - sourceOffset && length <= Length - offset
+            && _fileSystem.Remapper.Equal(source._inode, sourceOffset, _inode, offset, length);
+    }
+
     /// <summary>Makes the file, and everything done before, durable: nothing that came earlier can be missing afterwards.</summary>
     public void Flush()
     {

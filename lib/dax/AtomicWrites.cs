@@ -65,7 +65,7 @@ internal sealed class AtomicWrites(Volume volume, FileData data)
         {
             // What is staged there already is used first; only the gaps are allocated. Nothing is ever unshared before: the
             // new contents replace the old ones as they are.
-            for (FileBlock at = from; at < end; at = staged[^1].End) staged.Add(file.Cow.Stage(at, end, Goal(inode, at, staged)));
+            for (FileBlock at = from; at < end; at = staged[^1].End) staged.Add(file.Cow.Stage(at, end, Goal(file, at, end, staged)));
             foreach (Extent run in staged)
             {
                 int start = (int)((run.Offset - from) << Geometry.BlockLog);
@@ -91,8 +91,10 @@ internal sealed class AtomicWrites(Volume volume, FileData data)
     }
 
     /// <summary>New blocks best follow those staged before them, else lie where the old ones do.</summary>
-    private FsBlock Goal(Inode inode, FileBlock at, List<Extent> staged) =>
-        staged.Count > 0 ? staged[^1].Start + staged[^1].Length
-        : volume.Map.TryFind(inode, ForkKind.Data, at, out Extent old) && old.Offset <= at ? old.Start + (at - old.Offset)
-        : data.GoalFor(inode, at);
+    private FsBlock Goal(OpenInode file, FileBlock at, FileBlock end, List<Extent> staged)
+    {
+        if (staged.Count > 0) return staged[^1].Start + staged[^1].Length;
+        Iomap old = IomapIterator.First(volume, file, at, end, IomapPurpose.Write);
+        return old.Kind == IomapKind.Hole ? data.GoalFor(file.Inode, at) : old.Start;
+    }
 }

@@ -96,25 +96,23 @@ public sealed partial class DaxView
         long size = (long)Open.Inode.Core.FileSize.Value, origin = Bytes(_from);
         Volatile.Write(ref _available, Math.Clamp(size - Offset, 0, Length));
         long shown = Math.Clamp(AddressWindow.PageUp(Math.Min(size, Bytes(end))), Bytes(from), Bytes(end)), at = Bytes(from);
-        if (at < shown)
-            _volume.Map.Walk(Open.Inode, ForkKind.Data, from, extent =>
-            {
-                long start = Math.Max(at, Bytes(extent.Offset)), stop = Math.Min(shown, Bytes(extent.End));
-                if (start >= shown) return false;
-                if (start > at) piece(at - origin, start - at, Zeros, false);
-                if (extent.Unwritten) piece(start - origin, stop - start, Zeros, false);
-                else
-                    for (FileBlock block = BlockMap.Slice(extent, from, end).Offset; Bytes(block) < stop;)
-                    {
-                        bool writable = layout.IsWritable(block, extent.End, out FileBlock until);
-                        long length = Math.Min(stop, Bytes(until)) - Bytes(block);
-                        piece(Bytes(block) - origin, length, _volume.Geometry.ByteOffset(extent.Start + (block - extent.Offset)), writable);
-                        block = until;
-                    }
-                at = stop;
-                return at < shown;
-            });
-        if (at < shown) piece(at - origin, shown - at, Zeros, false);
+        // The transaction that changed the fork may still be running.
+        IomapIterator runs = new(_volume, Open, from, end, IomapPurpose.Remap);
+        while (at < shown && runs.MoveNext())
+        {
+            Iomap run = runs.Current;
+            long stop = Math.Min(shown, Bytes(run.End));
+            if (run.ReadsAsZeros) piece(at - origin, stop - at, Zeros, false);
+            else
+                for (FileBlock block = run.Offset; Bytes(block) < stop;)
+                {
+                    bool writable = layout.IsWritable(block, run.End, out FileBlock until);
+                    long length = Math.Min(stop, Bytes(until)) - Bytes(block);
+                    piece(Bytes(block) - origin, length, _volume.Geometry.ByteOffset(run.Start + (block - run.Offset)), writable);
+                    block = until;
+                }
+            at = stop;
+        }
         if (shown < Bytes(end)) piece(shown - origin, Bytes(end) - shown, Nothing, false);
     }
 

@@ -125,7 +125,7 @@ public sealed partial class DaxView : IDisposable, IMappingOwner
                 CheckPart(offset, length);
                 _volume.RequireWritable();
                 _dropCapability(Open.Inode);
-                WriteFault.Resolve(_volume, _data, Open, lease.From, lease.End);
+                _data.MakeOwn(Open, lease.From, lease.End, IomapPurpose.Fault);
                 Open.Cow.Cancel(lease.From, lease.End);
                 ReserveHost(lease.From, lease.End);
                 _volume.Run(tx => _data.Touch(tx, Open.Inode, 0));
@@ -197,13 +197,9 @@ public sealed partial class DaxView : IDisposable, IMappingOwner
 
     private void ReserveHost(FileBlock from, FileBlock end)
     {
-        _volume.Map.Walk(Open.Inode, ForkKind.Data, from, extent =>
-        {
-            if (extent.Offset >= end) return false;
-            Extent part = BlockMap.Slice(extent, from, end);
-            _file.ReserveHost(_device + _volume.Geometry.ByteOffset(part.Start), (long)part.Length << _volume.Geometry.BlockLog);
-            return true;
-        });
+        IomapIterator runs = new(_volume, Open, from, end, IomapPurpose.Read);
+        while (runs.MoveNext())
+            _file.ReserveHost(_device + _volume.Geometry.ByteOffset(runs.Current.Start), (long)runs.Current.Length << _volume.Geometry.BlockLog);
     }
 
     private void Count(int pieces)

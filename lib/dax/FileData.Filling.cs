@@ -78,7 +78,7 @@ internal sealed partial class FileData
         return false;
     }
 
-    private static bool MustMove(in Iomap run) => run.Shared || run.Reserved;
+    private static bool MustMove(in Iomap run) => run is { Kind: IomapKind.Written, IsInPlace: false };
 
     // Nobody else changes this file, so the gate is held for each run only.
     private bool MoveNext(ref IomapIterator runs)

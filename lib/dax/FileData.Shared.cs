@@ -34,22 +34,26 @@ internal sealed partial class FileData
     private int WriteShared(OpenInode file, long offset, ReadOnlySpan<byte> data)
     {
         // A size must not become durable before the bytes it tells of: what grows the file is not put off.
-        if (offset + data.Length > file.Size) return 0;
+        long size = (long)file.Inode.Core.FileSize.Value;
+        if (offset + data.Length > size) return 0;
         FileBlock block = BlockOf(offset), end = BlockUp(offset + data.Length);
-        if (file.Cow.Written > 0 && file.Cow.TryFindWritten(block, end, out Extent written))
+        if (file.Cow.Written > 0)
         {
-            data = data[..(int)Math.Min(data.Length, Bytes(written.End) - offset)];
-            WriteBytes(Geometry.ByteOffset(written.Start) + (offset - Bytes(written.Offset)), data, file);
-            file.NoteModified(volume.Clock());
-            return data.Length;
+            Iomap run = IomapIterator.First(volume, file, block, end, IomapPurpose.Read);
+            if (run.IsInPlace)
+            {
+                int length = WriteInPlace(file, run, offset, data);
+                file.NoteModified(volume.Clock());
+                return length;
+            }
         }
         if (file.Cow.Written >= MostWritten) TryComplete(file);
         bool first = file.Cow.Written == 0;
-        if (!TryStage(file, offset, data.Length, out Extent old, out Extent staged)) return 0;
+        if (!TryStage(file, block, end, out Extent old, out Extent staged)) return 0;
         data = data[..(int)Math.Min(data.Length, Bytes(staged.End) - offset)];
         try
         {
-            WriteRun(staged, offset, data, old, file.Size);
+            WriteRun(staged, offset, data, old, size);
         }
         catch (XfsException) when (volume.Journal!.Failure is null)
         {
@@ -61,25 +65,20 @@ internal sealed partial class FileData
         return data.Length;
     }
 
-    private bool TryStage(OpenInode file, long offset, int length, out Extent old, out Extent staged)
+    private bool TryStage(OpenInode file, FileBlock block, FileBlock end, out Extent old, out Extent staged)
     {
-        Inode inode = file.Inode;
-        FileBlock block = BlockOf(offset), end = BlockUp(offset + length);
         (old, staged) = (default, default);
         lock (volume.Gate)
         {
             // Views show what is mapped, and a group is one transaction: neither can wait.
             if (volume.InGroup || volume.Layouts.Any) return false;
-            if (!inode.Core.Has(InodeFlags2.Reflink)) return false;
-            if (!Map.TryFind(inode, ForkKind.Data, block, out old) || old.Offset > block || old.Unwritten) return false;
-            old = BlockMap.Slice(old, block, end);
-            AllocationGroup group = volume.Groups.Of(old.Start);
-            uint alike = old.Length;
+            Iomap run = IomapIterator.First(volume, file, block, end, IomapPurpose.Write);
+            if (!run.Shared) return false;
             // Each block may cut an extent in three: the counter must have room, or the write is told at once that it has not.
-            if (inode.MostExtents - inode.Core.ExtentCount < 2 * ((ulong)file.Cow.Written + alike + 1)) return false;
-            if (!CanPutOff(group) || !ReferenceCounts.MustCopy(group, Geometry.BlockInAg(old.Start), ref alike)) return false;
-            staged = file.Cow.Stage(block, block + alike, old.Start);
-            old = BlockMap.Slice(old, block, staged.End);
+            if (file.Inode.MostExtents - file.Inode.Core.ExtentCount < 2 * ((ulong)file.Cow.Written + run.Length + 1)) return false;
+            if (!CanPutOff(volume.Groups.Of(run.Start))) return false;
+            staged = file.Cow.Stage(block, run.End, run.Start);
+            old = BlockMap.Slice(run.Extent, block, staged.End);
             if (CanPutOff(volume.Groups.Of(staged.Start))) return true;
             file.Cow.Unstage(staged);
             return false;
@@ -117,17 +116,18 @@ internal sealed partial class FileData
 
     private void Complete(Transaction tx, OpenInode file, in Extent run)
     {
-        for (Extent rest = run; rest.Length > 0;)
+        IomapIterator old = new(volume, file, run.Offset, run.End, IomapPurpose.Remap);
+        while (old.MoveNext())
         {
-            if (!Map.TryFind(file.Inode, ForkKind.Data, rest.Offset, out Extent old) || old.Offset > rest.Offset)
-                throw file.Inode.Corrupt($"{rest} was written over {old}, which is mapped elsewhere now");
-            old = BlockMap.Slice(old, rest.Offset, rest.End);
-            old = old with { Length = ReferenceCounts.Adjustable(volume.Groups.Of(old.Start), Geometry.BlockInAg(old.Start), old.Length) };
-            Extent part = BlockMap.Slice(rest, rest.Offset, old.End);
-            Unmap(tx, file.Inode, old);
+            if (old.Current.Kind == IomapKind.Hole) throw file.Inode.Corrupt($"{run} was written over a hole at {old.Current.Offset}");
+            old.Cut(Adjustable(old.Current));
+            Extent part = BlockMap.Slice(run, old.Current.Offset, old.Current.End);
+            Unmap(tx, file.Inode, old.Current.Extent);
             file.Cow.Take(tx, part);
             Map.Map(tx, file.Inode, ForkKind.Data, part);
-            rest = BlockMap.Slice(rest, part.End, rest.End);
         }
     }
+
+    /// <summary>Blocks of a run whose owners can be counted anew in one change of the reference counts.</summary>
+    internal uint Adjustable(in Iomap run) => ReferenceCounts.Adjustable(volume.Groups.Of(run.Start), Geometry.BlockInAg(run.Start), (uint)run.Length);
 }

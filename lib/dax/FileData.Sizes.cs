@@ -18,28 +18,17 @@ internal sealed partial class FileData
     /// <summary>Makes written blocks in a range read as zeros; holes and unwritten blocks do already. The size does not change.</summary>
     internal void ZeroMapped(OpenInode file, long from, long to)
     {
-        Inode inode = file.Inode;
-        while (from < to)
+        if (from >= to) return;
+        IomapIterator runs = Runs(file, from, to - from, IomapPurpose.Zero);
+        while (runs.MoveNext())
         {
-            if (!Map.TryFind(inode, ForkKind.Data, BlockOf(from), out Extent extent) || Bytes(extent.Offset) >= to) return;
-            from = Math.Max(from, Bytes(extent.Offset));
-            long until = Math.Min(to, Bytes(extent.End));
-            if (!extent.Unwritten)
-            {
-                byte[] zeros = new byte[(int)Math.Min(until - from, 1 << 20)];
-                // Bytes beyond the old end: nobody has seen them, so they may be cleared in place, unless they are shared.
-                until = from + WriteZeros(file, from, zeros);
-            }
-            from = until;
+            Iomap run = runs.Current;
+            long start = Math.Max(from, Bytes(run.Offset));
+            byte[] zeros = new byte[(int)Math.Min(Math.Min(to, Bytes(run.End)) - start, 1 << 20)];
+            // Bytes beyond the old end: nobody has seen them, so they may be cleared in place, unless they are shared.
+            int done = Overwrite(file, run, start, zeros, sizeAfter: (long)file.Inode.Core.FileSize.Value);
+            runs.Cut(BlockUp(start + done) - run.Offset);
         }
-    }
-
-    private int WriteZeros(OpenInode file, long offset, byte[] zeros)
-    {
-        Inode inode = file.Inode;
-        Map.TryFind(inode, ForkKind.Data, BlockOf(offset), out Extent extent);
-        extent = BlockMap.Slice(extent, BlockOf(offset), BlockUp(offset + zeros.Length));
-        return Overwrite(file, extent, offset, zeros, sizeAfter: (long)inode.Core.FileSize.Value);
     }
 
     /// <summary>Gives a file another size: bytes beyond the old end read as zeros, blocks beyond the new end are freed.</summary>
@@ -80,16 +69,15 @@ internal sealed partial class FileData
     private void ShrinkTo(OpenInode file, long length)
     {
         Inode inode = file.Inode;
+        int kept = (int)(length % BlockSize);
         FileBlock block = BlockOf(length);
-        bool partial = length % BlockSize != 0 && Map.TryFind(inode, ForkKind.Data, block, out Extent found) && found.Offset <= block && !found.Unwritten;
-        if (!partial)
+        Iomap last = kept == 0 ? default : IomapIterator.First(volume, file, block, block + 1, IomapPurpose.Write);
+        if (last.ReadsAsZeros)
         {
             volume.Run(tx => SetSize(tx, inode, length));
             return;
         }
-        int kept = (int)(length % BlockSize);
-        Map.TryFind(inode, ForkKind.Data, block, out Extent extent);
-        Extent old = BlockMap.Slice(extent, block, block + 1);
+        Extent old = last.Extent;
         byte[] bytes = new byte[kept];
         ReadBytes(Geometry.ByteOffset(old.Start), bytes);
         file.Cow.Cancel(block, block + 1);
@@ -105,7 +93,7 @@ internal sealed partial class FileData
                 SetSize(tx, inode, length);
             });
         }
-        catch (XfsNoSpaceException) when (!volume.InGroup && !MustCopy(inode, old))
+        catch (XfsNoSpaceException) when (!volume.InGroup && !last.Shared)
         {
             // A full file system can still be truncated: the size first, durable so that no cut brings the bytes back into
             // sight, then the tail in place.

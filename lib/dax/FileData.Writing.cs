@@ -52,11 +52,10 @@ internal sealed partial class FileData
         Extent extent;
         lock (volume.Gate)
         {
-            FileBlock block = BlockOf(offset), end = BlockUp(offset + data.Length);
-            bool mapped = Map.TryFind(inode, ForkKind.Data, block, out extent);
-            if (!mapped || extent.Offset > block) return WriteHole(inode, offset, data, mapped && extent.Offset < end ? extent.Offset : end);
-            extent = BlockMap.Slice(extent, block, end);
-            if (!extent.Unwritten) return Overwrite(file, extent, offset, data, sizeAfter: null);
+            Iomap run = IomapIterator.First(volume, file, BlockOf(offset), BlockUp(offset + data.Length), IomapPurpose.Write);
+            if (run.Kind == IomapKind.Hole) return WriteHole(inode, offset, data, run.End);
+            extent = run.Extent;
+            if (!extent.Unwritten) return Overwrite(file, run, offset, data, sizeAfter: null);
         }
         // Nobody else is in the file, and what is unwritten nobody reads: the gate is not needed while the bytes move.
         int length = (int)Math.Min(data.Length, Bytes(extent.End) - offset);
@@ -72,36 +71,21 @@ internal sealed partial class FileData
     /// <summary>
     /// Writes to written blocks: in place if they are private, elsewhere if anybody else could see it, now or after a power cut.
     /// </summary>
-    /// <param name="extent">What is mapped under the write; it begins with the write's first block.</param>
+    /// <param name="run">What is under the write, looked up for one; it begins with the write's first block.</param>
     /// <param name="sizeAfter">Size the file gets; null to grow it to the write's end.</param>
     /// <returns>Bytes written: as many as lie in blocks that are alike.</returns>
-    private int Overwrite(OpenInode file, Extent extent, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
+    private int Overwrite(OpenInode file, in Iomap run, long offset, ReadOnlySpan<byte> data, long? sizeAfter)
     {
-        Inode inode = file.Inode;
-        AllocationGroup group = volume.Groups.Of(extent.Start);
-        AgBlock start = Geometry.BlockInAg(extent.Start);
-        uint alike = extent.Length;
-        bool copy = false;
-        if (inode.Core.Has(InodeFlags2.Reflink))
+        if (run.IsInPlace)
         {
-            copy = ReferenceCounts.MustCopy(group, start, ref alike);
-            // A reservation left over from earlier sharing is used up, even where nobody shares any more.
-            bool reserved = file.Cow.TryFind(extent.Offset, out Extent reservation);
-            ulong until = Math.Min(extent.Offset.Value + alike, reserved ? reservation.End.Value : file.Cow.NextStart(extent.Offset, extent.End).Value);
-            alike = (uint)(until - extent.Offset.Value);
-            copy |= reserved;
+            int length = WriteInPlace(file, run, offset, data);
+            // Zeros behind the end change nothing anybody could ask for.
+            if (sizeAfter is null) volume.Run(tx => Touch(tx, file.Inode, offset + length));
+            return length;
         }
-        // What the running group has allocated itself nobody will miss.
-        bool replace = volume.InGroup && !copy && !volume.Fresh.Contains(group.Number, start.Value, ref alike);
-        extent = extent with { Length = alike };
-        int length = (int)Math.Min(data.Length, Bytes(extent.End) - offset);
-        data = data[..length];
-        if (copy) return WriteCow(file, extent, offset, data, sizeAfter);
-        if (replace) return WriteReplacing(inode, extent, offset, data, sizeAfter);
-        WriteBytes(Geometry.ByteOffset(extent.Start) + (offset - Bytes(extent.Offset)), data, file);
-        // Zeros behind the end change nothing anybody could ask for.
-        if (sizeAfter is null) volume.Run(tx => Touch(tx, inode, offset + length));
-        return length;
+        data = data[..(int)Math.Min(data.Length, Bytes(run.End) - offset)];
+        bool stages = run.Shared || !run.Target.IsNull;
+        return stages ? WriteCow(file, run.Extent, offset, data, sizeAfter) : WriteReplacing(file.Inode, run.Extent, offset, data, sizeAfter);
     }
 
     /// <summary>In an atomic group: new blocks take the place of private ones, in the group's transaction, so nothing need be staged.</summary>

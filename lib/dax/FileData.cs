@@ -46,15 +46,15 @@ internal sealed partial class FileData(Volume volume)
     /// <summary>Reads a range whatever the file's size.</summary>
     internal void ReadMapped(OpenInode file, long offset, Span<byte> destination)
     {
-        while (!destination.IsEmpty)
+        IomapIterator runs = Runs(file, offset, destination.Length, IomapPurpose.Read);
+        while (runs.MoveNext())
         {
-            Segment segment = file.SegmentAt(BlockOf(offset), BlockUp(offset + destination.Length));
-            long until = Math.Min(Bytes(segment.End), offset + destination.Length);
-            Span<byte> piece = destination[..(int)(until - offset)];
-            if (segment.IsZero) piece.Clear();
-            else ReadBytes(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), piece, file);
+            ref readonly Iomap run = ref runs.Current;
+            Span<byte> piece = destination[..(int)Math.Min(destination.Length, Bytes(run.End) - offset)];
+            if (run.ReadsAsZeros) piece.Clear();
+            else ReadBytes(DeviceOffset(run.Start, run.Offset, offset), piece, file);
             destination = destination[piece.Length..];
-            offset = until;
+            offset += piece.Length;
         }
     }
 
@@ -65,20 +65,13 @@ internal sealed partial class FileData(Volume volume)
     /// <returns>False if any of it is something else; nothing has been written then.</returns>
     public bool TryOverwrite(OpenInode file, long offset, ReadOnlySpan<byte> data)
     {
-        long end = offset + data.Length;
-        if (end > file.Size || volume.OwnsAll) return false;
-        for (long at = offset; at < end;)
+        if (offset + data.Length > file.Size || volume.OwnsAll) return false;
+        IomapIterator runs = Runs(file, offset, data.Length, IomapPurpose.Overwrite), ahead = runs;
+        while (ahead.MoveNext())
+            if (!ahead.Current.IsInPlace) return false;
+        while (runs.MoveNext())
         {
-            FileBlock block = BlockOf(at);
-            Segment segment = file.SegmentAt(block, BlockUp(end));
-            if (segment.IsZero || !(segment.Private || IsPrivate(file, segment, block, BlockUp(end)))) return false;
-            at = Bytes(segment.End);
-        }
-        while (!data.IsEmpty)
-        {
-            Segment segment = file.SegmentAt(BlockOf(offset), BlockUp(end));
-            int length = (int)Math.Min(data.Length, Bytes(segment.End) - offset);
-            WriteBytes(Geometry.ByteOffset(segment.Start) + (offset - Bytes(segment.Offset)), data[..length], file);
+            int length = WriteInPlace(file, runs.Current, offset, data);
             data = data[length..];
             offset += length;
         }
@@ -86,22 +79,20 @@ internal sealed partial class FileData(Volume volume)
         return true;
     }
 
-    /// <summary>Asks the refcountbt, and remembers if the answer holds for the whole extent.</summary>
-    private bool IsPrivate(OpenInode file, in Segment segment, FileBlock from, FileBlock end)
+    /// <summary>The mapping of a range of bytes.</summary>
+    internal IomapIterator Runs(OpenInode file, long offset, long length, IomapPurpose purpose) => new(volume, file, BlockOf(offset), BlockUp(offset + length), purpose);
+
+    /// <summary>What of some bytes lies in a run that may be overwritten goes there.</summary>
+    /// <returns>Bytes written.</returns>
+    private int WriteInPlace(OpenInode file, in Iomap run, long offset, ReadOnlySpan<byte> data)
     {
-        lock (volume.Gate)
-        {
-            // What is reserved for copy-on-write near by is used up, even where nobody shares any more.
-            if (file.Cow.TryFind(segment.Offset, out _) || file.Cow.NextStart(segment.Offset, segment.End) != segment.End) return false;
-            Extent whole = new(segment.Offset, segment.Start, (uint)(segment.End - segment.Offset), Unwritten: false);
-            if (!MustCopy(file.Inode, whole))
-            {
-                file.Extents.MarkPrivate(from);
-                return true;
-            }
-            return !MustCopy(file.Inode, BlockMap.Slice(whole, from, end));
-        }
+        data = data[..(int)Math.Min(data.Length, Bytes(run.End) - offset)];
+        WriteBytes(DeviceOffset(run.Start, run.Offset, offset), data, file);
+        return data.Length;
     }
+
+    /// <summary>Where a byte of a file lies, by where the run around it begins.</summary>
+    private long DeviceOffset(FsBlock start, FileBlock first, long offset) => Geometry.ByteOffset(start) + (offset - Bytes(first));
 
     /// <summary>Reads what a file has on the device: straight from memory where the device lies there.</summary>
     /// <param name="file">Whose bytes they are; null where that is not at hand.</param>
@@ -120,13 +111,6 @@ internal sealed partial class FileData(Volume volume)
         if (data.TryGetWritableSpan(at, source.Length, out Span<byte> bytes)) MappedCopy.Store(source, bytes);
         else data.Write(at, source);
         volume.Journal!.NoteData();
-    }
-
-    private bool MustCopy(Inode inode, in Extent extent)
-    {
-        uint length = extent.Length;
-        return inode.Core.Has(InodeFlags2.Reflink)
-            && (ReferenceCounts.MustCopy(volume.Groups.Of(extent.Start), Geometry.BlockInAg(extent.Start), ref length) || length < extent.Length);
     }
 
     /// <summary>A write ended at <paramref name="end"/>: the size, if it grew, and the times.</summary>

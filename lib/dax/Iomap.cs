@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using ImageFs.Allocation;
 using ImageFs.Extents;
 using ImageFs.Format;
@@ -19,9 +20,11 @@ internal enum IomapKind
 /// <summary>What a file is mapped for: decides which runs are of interest and what is looked up beside the extents.</summary>
 internal enum IomapPurpose
 {
-    /// <summary>Every run; nobody asks who else owns the blocks. Works without the volume's gate.</summary>
+    /// <summary>Every run. Needs no gate.</summary>
     Read,
-    /// <summary>As <see cref="Read"/>, inside a transaction that changes the mapping and may yet be undone.</summary>
+    /// <summary>Every run; a written one also says whether a write may go in place. Takes the gate where that is not known yet.</summary>
+    Overwrite,
+    /// <summary>Every run as the fork has it, inside a transaction that changes the fork and may yet be undone.</summary>
     Remap,
     /// <summary>Every run, cut where sharing begins and ends: what fiemap shows.</summary>
     Report,
@@ -29,22 +32,37 @@ internal enum IomapPurpose
     Write,
     /// <summary>As <see cref="Write"/>, but only what does not read as zeros by itself.</summary>
     Zero,
-    /// <summary>Only data that somebody else owns too.</summary>
+    /// <summary>As <see cref="Write"/>, but only what could not be stored into as it is: all but written private blocks.</summary>
+    Fault,
+    /// <summary>Only data that somebody else owns too, by how many does not matter.</summary>
     Unshare,
 }
 
 /// <summary>A run of file blocks that are alike.</summary>
 /// <param name="Offset">First file block.</param>
 /// <param name="Length">Blocks.</param>
-/// <param name="Start">Where the first one lies; of no meaning for a hole.</param>
-/// <param name="Shared">A write must not go in place. Known for every purpose but <see cref="IomapPurpose.Read"/>.</param>
-/// <param name="Reserved">Length of the CoW reservation over the run, 0 if there is none: where a write goes, while <paramref name="Start"/> is its source.</param>
-internal readonly record struct Iomap(IomapKind Kind, FileBlock Offset, ulong Length, FsBlock Start, bool Shared = false, bool Reserved = false)
+/// <param name="Start">Where the first one lies; null in a hole.</param>
+/// <param name="Target">
+/// Where a write to the first block goes: where it lies, or to a reservation for copy-on-write. Null if new blocks must be found,
+/// or if nobody has asked. xfs calls it iomap, and <paramref name="Start"/> srcmap where they differ.
+/// </param>
+/// <param name="Shared">
+/// Somebody else owns the blocks too, or for a write would again after a power cut. Known for every purpose but
+/// <see cref="IomapPurpose.Read"/> and <see cref="IomapPurpose.Remap"/>.
+/// </param>
+internal readonly record struct Iomap(IomapKind Kind, FileBlock Offset, ulong Length, FsBlock Start, FsBlock Target, bool Shared)
 {
     public FileBlock End => Offset + Length;
 
     /// <summary>Holes and unwritten blocks.</summary>
     public bool ReadsAsZeros => Kind != IomapKind.Written;
+
+    /// <summary>Data that a write may change where it lies.</summary>
+    public bool IsInPlace => Kind == IomapKind.Written && Target == Start;
+
+    /// <summary>What is left of it behind its first blocks; it must not be a hole.</summary>
+    public Iomap Behind(ulong blocks) =>
+        this with { Offset = Offset + blocks, Length = Length - blocks, Start = Start + blocks, Target = Target.IsNull ? Target : Target + blocks };
 
     /// <summary>The run as an extent; it must not be a hole.</summary>
     public Extent Extent => new(Offset, Start, (uint)Length, Kind == IomapKind.Unwritten);
@@ -52,80 +70,141 @@ internal readonly record struct Iomap(IomapKind Kind, FileBlock Offset, ulong Le
 
 /// <summary>
 /// Walks over the mapping of a range of file blocks, one run of equal treatment at a time: the loop of everything that
-/// reads, writes, zeroes, unshares, compares or lists a file.
+/// reads, writes, zeroes, unshares, compares, shows or lists a file.
 /// </summary>
 /// <remarks>
 /// The mapping may change behind the iterator, but not ahead of it, except where it is changed for the run the iterator
-/// stands on. xfs calls the two sides of a copy-on-write iomap and srcmap: here they are one run, with its reservation.
+/// stands on. Whoever reads or overwrites many times decodes the extents on the way (<see cref="ExtentCache"/>); whoever is about
+/// to change them uses what is decoded, and does not decode what he will make untrue.
 /// </remarks>
 internal struct IomapIterator(Volume volume, OpenInode file, FileBlock from, FileBlock end, IomapPurpose purpose)
 {
     private FileBlock _next = from;
+    private Iomap _current;
 
     /// <summary>The run.</summary>
-    public Iomap Current { get; private set; }
+    [UnscopedRef]
+    public readonly ref readonly Iomap Current => ref _current;
 
     /// <summary>Goes to the next run of interest.</summary>
     public bool MoveNext()
     {
         while (_next < end)
         {
-            Current = Look(_next);
-            _next = Current.End;
+            Look(_next);
+            _next = _current.End;
             if (purpose switch
             {
-                IomapPurpose.Zero => !Current.ReadsAsZeros,
-                IomapPurpose.Unshare => Current.Shared,
+                IomapPurpose.Zero => !_current.ReadsAsZeros,
+                IomapPurpose.Fault => !_current.IsInPlace,
+                IomapPurpose.Unshare => _current.Shared,
                 _ => true,
             }) return true;
         }
         return false;
     }
 
-    /// <summary>Shortens the current run; the next one begins behind it.</summary>
+    /// <summary>The first run of a range, which must not be empty, for a purpose that wants every run.</summary>
+    public static Iomap First(Volume volume, OpenInode file, FileBlock from, FileBlock end, IomapPurpose purpose)
+    {
+        IomapIterator runs = new(volume, file, from, end, purpose);
+        runs.MoveNext();
+        return runs._current;
+    }
+
+    /// <summary>Gives the current run another length; the next one begins behind it.</summary>
     public void Cut(ulong length)
     {
-        Current = Current with { Length = length };
-        _next = Current.End;
+        _current = _current with { Length = length };
+        _next = _current.End;
     }
 
-    private readonly Iomap Look(FileBlock at)
+    private void Look(FileBlock at)
     {
-        Segment segment = purpose == IomapPurpose.Remap ? LookInFork(at) : file.SegmentAt(at, end);
-        uint alike = (uint)Math.Min(Extent.MaxLength, (segment.End < end ? segment.End : end) - at);
-        if (segment.IsHole) return new Iomap(IomapKind.Hole, at, (segment.End < end ? segment.End : end) - at, default);
-        FsBlock start = segment.Start + (at - segment.Offset);
-        if (segment.Unwritten) return new Iomap(IomapKind.Unwritten, at, alike, start);
-        bool shared = false, reserved = false;
-        if (purpose is not (IomapPurpose.Read or IomapPurpose.Remap) && file.Inode.Core.Has(InodeFlags2.Reflink))
+        Segment segment = purpose == IomapPurpose.Remap ? file.SegmentInFork(at)
+            : file.SegmentAt(at, end, decode: purpose is not (IomapPurpose.Write or IomapPurpose.Zero));
+        ulong length = (segment.End < end ? segment.End : end) - at;
+        if (segment.IsHole)
         {
-            AllocationGroup group = volume.Groups.Of(start);
-            AgBlock block = volume.Geometry.BlockInAg(start);
-            bool writes = purpose is IomapPurpose.Write or IomapPurpose.Zero;
-            uint all = alike;
-            shared = writes ? ReferenceCounts.MustCopy(group, block, ref alike) : ReferenceCounts.IsShared(group, block, ref alike);
-            // By how many does not matter.
-            for (uint more; shared && alike < all; alike += more)
-            {
-                more = all - alike;
-                if (!(writes ? ReferenceCounts.MustCopy(group, block + alike, ref more) : ReferenceCounts.IsShared(group, block + alike, ref more))) break;
-            }
-            if (writes)
-            {
-                // A reservation left over from earlier sharing is used up, even where nobody shares any more.
-                reserved = file.Cow.TryFind(at, out Extent reservation);
-                FileBlock until = reserved ? reservation.End : file.Cow.NextStart(at, at + alike);
-                alike = (uint)Math.Min(alike, until - at);
-            }
+            _current = new Iomap(IomapKind.Hole, at, length, FsBlock.Null, FsBlock.Null, Shared: false);
+            return;
         }
-        return new Iomap(IomapKind.Written, at, alike, start, shared, reserved);
+        FsBlock start = segment.Start + (at - segment.Offset), target = segment.Unwritten || segment.Private ? start : FsBlock.Null;
+        _current = new Iomap(segment.Unwritten ? IomapKind.Unwritten : IomapKind.Written, at, length, start, target, Shared: false);
+        if (segment.Unwritten || purpose is IomapPurpose.Read or IomapPurpose.Remap) return;
+        if (purpose == IomapPurpose.Overwrite)
+        {
+            if (!segment.Private) _current = IsPrivate(segment, _current) ? _current with { Target = start } : _current with { Shared = true };
+        }
+        else if (purpose is IomapPurpose.Report or IomapPurpose.Unshare) LookForOthers(segment.Private);
+        else LookForTarget(segment.Private);
     }
 
-    private readonly Segment LookInFork(FileBlock at)
+    private readonly bool MayShare => file.Inode.Core.Has(InodeFlags2.Reflink);
+
+    /// <summary>
+    /// Blocks that are joined although they have different owners, at most, for whoever does not come by all of them once: he would
+    /// join the rest of a long extent again and again.
+    /// </summary>
+    private const uint JoinedAtOnce = 4096;
+
+    /// <summary>Cuts the run where it begins or ends to be shared; by how many does not matter.</summary>
+    private void LookForOthers(bool isPrivate)
     {
-        bool mapped = volume.Map.TryFind(file.Inode, ForkKind.Data, at, out Extent extent);
-        return mapped && extent.Offset <= at ? new Segment(extent.Offset, extent.End, extent.Start, extent.Unwritten, Private: false)
-            : new Segment(at, mapped ? extent.Offset : new FileBlock(FileBlock.Limit), FsBlock.Null, Unwritten: false, Private: false);
+        if (isPrivate || !MayShare) return;
+        AllocationGroup group = volume.Groups.Of(_current.Start);
+        AgBlock block = volume.Geometry.BlockInAg(_current.Start);
+        uint all = (uint)_current.Length, alike = all, most = purpose == IomapPurpose.Report ? all : Math.Min(all, JoinedAtOnce);
+        bool shared = ReferenceCounts.IsShared(group, block, ref alike);
+        for (uint more; shared && alike < most; alike += more)
+        {
+            more = all - alike;
+            if (!ReferenceCounts.IsShared(group, block + alike, ref more)) break;
+        }
+        _current = _current with { Length = alike, Shared = shared };
+    }
+
+    /// <summary>Cuts the run to what a write can treat as one, and finds out where to.</summary>
+    private void LookForTarget(bool isPrivate)
+    {
+        FsBlock start = _current.Start, target = start;
+        FileBlock at = _current.Offset;
+        AllocationGroup group = volume.Groups.Of(start);
+        AgBlock block = volume.Geometry.BlockInAg(start);
+        uint alike = (uint)_current.Length;
+        bool shared = false;
+        if (!isPrivate && MayShare)
+        {
+            shared = ReferenceCounts.MustCopy(group, block, ref alike);
+            // A reservation left over from earlier sharing is used up, even where nobody shares any more.
+            bool reserved = file.Cow.TryFind(at, out Extent reservation);
+            FileBlock until = reserved ? reservation.End : file.Cow.NextStart(at, at + alike);
+            alike = (uint)Math.Min(alike, until - at);
+            if (reserved) target = reservation.Start + (at - reservation.Offset);
+            else if (shared) target = FsBlock.Null;
+        }
+        // In an atomic group what was there before it stays as it is; what the group has allocated itself nobody will miss.
+        if (target == start && volume.InGroup && !volume.Fresh.Contains(group.Number, block.Value, ref alike)) target = FsBlock.Null;
+        _current = _current with { Length = alike, Target = target, Shared = shared };
+    }
+
+    /// <summary>Asks the refcountbt, and remembers if the answer holds for the whole extent.</summary>
+    private readonly bool IsPrivate(in Segment segment, in Iomap run)
+    {
+        lock (volume.Gate)
+        {
+            // What is reserved for copy-on-write near by is used up, even where nobody shares any more.
+            if (file.Cow.NextStart(segment.Offset, segment.End) != segment.End) return false;
+            if (MustCopy(segment.Start, (uint)(segment.End - segment.Offset))) return !MustCopy(run.Start, (uint)run.Length);
+            file.Extents.MarkPrivate(run.Offset);
+            return true;
+        }
+    }
+
+    private readonly bool MustCopy(FsBlock start, uint length)
+    {
+        uint alike = length;
+        return MayShare && (ReferenceCounts.MustCopy(volume.Groups.Of(start), volume.Geometry.BlockInAg(start), ref alike) || alike < length);
     }
 }
 
@@ -135,10 +214,12 @@ internal struct IomapPair(IomapIterator one, IomapIterator other)
     private IomapIterator _one = one, _other = other;
 
     /// <summary>The run of the first range.</summary>
-    public readonly Iomap One => _one.Current;
+    [UnscopedRef]
+    public readonly ref readonly Iomap One => ref _one.Current;
 
     /// <summary>The run of the second range.</summary>
-    public readonly Iomap Other => _other.Current;
+    [UnscopedRef]
+    public readonly ref readonly Iomap Other => ref _other.Current;
 
     /// <summary>Both runs are read from the same blocks, or read as zeros.</summary>
     public readonly bool AreOne => One.ReadsAsZeros ? Other.ReadsAsZeros : !Other.ReadsAsZeros && One.Start == Other.Start;

@@ -86,7 +86,7 @@ internal sealed partial class LayoutTable
             lease = layout.Overlapping(from, end, onlyForReading: writing);
         }
         if (lease is null || !writing) return lease;
-        lock (volume.Gate) return WriteFault.IsNeeded(volume, range.Open.Inode, from, end, out _, out _) ? lease : null;
+        lock (volume.Gate) return new IomapIterator(volume, range.Open, from, end, IomapPurpose.Fault).MoveNext() ? lease : null;
     }
 
     private void RequireSameMode(OpenInode one, OpenInode other)

@@ -36,8 +36,6 @@ internal sealed class Remapper(Volume volume, FileData data)
 
     private Geometry Geometry => volume.Geometry;
     private long BlockSize => Geometry.BlockSize;
-    private FileBlock BlockOf(long offset) => new((ulong)offset >> Geometry.BlockLog);
-    private FileBlock BlockUp(long offset) => new(((ulong)offset + (ulong)BlockSize - 1) >> Geometry.BlockLog);
 
     /// <summary>
     /// Lets a range of <paramref name="destination"/> share the blocks of a range of <paramref name="source"/> (FICLONERANGE).
@@ -60,7 +58,7 @@ internal sealed class Remapper(Volume volume, FileData data)
         if (length % BlockSize != 0 && (sourceOffset + length != sourceSize || destinationOffset + length < size))
             throw Invalid("a partial block can be cloned only where it ends the source and lands at or beyond the destination's end");
         CheckOverlap(source, sourceOffset, destination, destinationOffset, length);
-        if (BlockUp(destinationOffset + length).Value > FileBlock.Limit) throw new XfsException(Errno.EFBIG, "the clone would end beyond the largest file");
+        if (data.BlockUp(destinationOffset + length).Value > FileBlock.Limit) throw new XfsException(Errno.EFBIG, "the clone would end beyond the largest file");
 
         SetReflink(source.Inode);
         SetReflink(destination.Inode);
@@ -210,7 +208,7 @@ internal sealed class Remapper(Volume volume, FileData data)
 
     private void Remap(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length, long growTo, CancellationToken cancellation)
     {
-        FileBlock from = BlockOf(sourceOffset), end = BlockUp(sourceOffset + length), to = BlockOf(destinationOffset), last = to + (end - from);
+        FileBlock from = data.BlockOf(sourceOffset), end = data.BlockUp(sourceOffset + length), to = data.BlockOf(destinationOffset), last = to + (end - from);
         lock (volume.Gate) destination.Cow.Cancel(to, last);
         Inode into = destination.Inode;
         IomapPair all = new(new IomapIterator(volume, source, from, end, IomapPurpose.Remap), new IomapIterator(volume, destination, to, last, IomapPurpose.Remap));
@@ -231,15 +229,9 @@ internal sealed class Remapper(Volume volume, FileData data)
     }
 
     /// <summary>Blocks of a pair of runs whose owners can be counted anew in one change of the reference counts.</summary>
-    private ulong AtOnce(in IomapPair runs)
-    {
-        ulong length = runs.One.Length;
-        if (!runs.One.ReadsAsZeros) length = Math.Min(length, Adjustable(runs.One, length));
-        return runs.Other.Kind == IomapKind.Hole ? length : Math.Min(length, Adjustable(runs.Other, length));
-    }
-
-    private ulong Adjustable(in Iomap run, ulong length) =>
-        ReferenceCounts.Adjustable(volume.Groups.Of(run.Start), Geometry.BlockInAg(run.Start), (uint)length);
+    private ulong AtOnce(in IomapPair runs) => Math.Min(
+        runs.One.ReadsAsZeros ? runs.One.Length : data.Adjustable(runs.One),
+        runs.Other.Kind == IomapKind.Hole ? runs.Other.Length : data.Adjustable(runs.Other));
 
     /// <summary>Lets a run of the destination be what a run of the source is: the same blocks, or a hole.</summary>
     private void RemapRun(Transaction tx, in Iomap source, Inode destination, in Iomap old)
@@ -259,14 +251,16 @@ internal sealed class Remapper(Volume volume, FileData data)
         volume.Map.Map(tx, destination, ForkKind.Data, source.Extent with { Offset = old.Offset });
     }
 
-    /// <summary>Compares two ranges, both maps in lock step. What lies in the same blocks, or in none on both sides, is not read.</summary>
-    private bool Equal(OpenInode a, long aOffset, OpenInode b, long bOffset, long length)
+    /// <summary>
+    /// Compares two ranges inside their files, both maps in lock step. What lies in the same blocks, or in none on both sides, is
+    /// not read. The caller holds both as an <see cref="IoPair"/>.
+    /// </summary>
+    /// <param name="aOffset">A multiple of the block size.</param>
+    /// <param name="bOffset">A multiple of the block size.</param>
+    public bool Equal(OpenInode a, long aOffset, OpenInode b, long bOffset, long length)
     {
         byte[]? buffers = null;
-        ulong blocks = BlockUp(length).Value;
-        FileBlock from = BlockOf(aOffset), to = BlockOf(bOffset);
-        IomapPair pair = new(new IomapIterator(volume, a, from, from + blocks, IomapPurpose.Read),
-            new IomapIterator(volume, b, to, to + blocks, IomapPurpose.Read));
+        IomapPair pair = new(data.Runs(a, aOffset, length, IomapPurpose.Read), data.Runs(b, bOffset, length, IomapPurpose.Read));
         while (pair.MoveNext())
         {
             // The last block counts up to the length only.

@@ -72,16 +72,14 @@ internal sealed class Sealing(Volume volume, FileData data, OpenInode file, Seal
     private void Check(bool durable)
     {
         Inode inode = file.Inode;
-        FileBlock expected = default, end = new(((ulong)(long)inode.Core.FileSize.Value + (ulong)Geometry.BlockSize - 1) >> Geometry.BlockLog);
-        volume.Map.Walk(inode, ForkKind.Data, default, extent =>
+        FileBlock end = data.BlockUp((long)inode.Core.FileSize.Value);
+        IomapIterator runs = new(volume, file, default, end, IomapPurpose.Read);
+        while (runs.MoveNext())
         {
-            if (extent.Offset >= end) return false;
-            if (extent.Offset > expected) return false;
-            if (extent.Unwritten) throw new XfsException(Errno.EINVAL, $"{inode} has unwritten blocks at {extent.Offset}: the first write to them would change its block map");
-            expected = extent.End;
-            return true;
-        });
-        if (expected < end) throw new XfsException(Errno.EINVAL, $"{inode} has a hole at block {expected}: writing there would change its block map");
+            if (runs.Current.Kind == IomapKind.Written) continue;
+            string what = runs.Current.Kind == IomapKind.Hole ? "a hole" : "unwritten blocks";
+            throw new XfsException(Errno.EINVAL, $"{inode} has {what} at block {runs.Current.Offset}: the first write there would change its block map");
+        }
         if ((durable || !MayRelocate) && FindShared(default, out Extent shared))
             throw new XfsException(durable ? Errno.EBUSY : Errno.EINVAL, $"{inode} shares blocks {shared.Offset}..{shared.End - 1} with others");
     }
@@ -89,26 +87,10 @@ internal sealed class Sealing(Volume volume, FileData data, OpenInode file, Seal
     /// <summary>The first run of blocks at or behind a file block that has other owners.</summary>
     private bool FindShared(FileBlock from, out Extent shared)
     {
-        Extent found = default;
-        if (file.Inode.Core.Has(InodeFlags2.Reflink))
-            volume.Map.Walk(file.Inode, ForkKind.Data, from, extent =>
-            {
-                AllocationGroup group = volume.Groups.Of(extent.Start);
-                FileBlock limit = new(FileBlock.Limit);
-                for (Extent rest = BlockMap.Slice(extent, from, limit); rest.Length > 0;)
-                {
-                    uint alike = rest.Length;
-                    if (ReferenceCounts.IsShared(group, Geometry.BlockInAg(rest.Start), ref alike))
-                    {
-                        found = rest with { Length = alike };
-                        return false;
-                    }
-                    rest = new Extent(rest.Offset + alike, rest.Start + alike, rest.Length - alike, rest.Unwritten);
-                }
-                return true;
-            });
-        shared = found;
-        return found.Length > 0;
+        IomapIterator runs = new(volume, file, from, new FileBlock(FileBlock.Limit), IomapPurpose.Unshare);
+        bool found = runs.MoveNext();
+        shared = found ? runs.Current.Extent : default;
+        return found;
     }
 
     /// <summary>The other owners of a shared run of this file.</summary>
@@ -157,11 +139,10 @@ internal sealed class Sealing(Volume volume, FileData data, OpenInode file, Seal
             using IoHold alone = volume.Layouts.Enter(LayoutRange.OfLength(open, start, other.Length), patience, cancellation);
             lock (volume.Gate)
             {
-                FileBlock from = new((ulong)start >> Geometry.BlockLog), end = new((ulong)(start + other.Length) >> Geometry.BlockLog);
-                FileBlock last = new((open.Inode.Core.FileSize.Value + (ulong)Geometry.BlockSize - 1) >> Geometry.BlockLog);
+                FileBlock from = data.BlockOf(start), end = data.BlockUp(start + other.Length), last = data.BlockUp((long)open.Inode.Core.FileSize.Value);
                 // What lies behind its end nobody can read: it is freed, not copied.
                 if (end > last) data.FreeRange(open.Inode, ForkKind.Data, from > last ? from : last, end);
-                if (from < last) WriteFault.Resolve(volume, data, open, from, end < last ? end : last, sharedOnly: true);
+                if (from < last) data.MakeOwn(open, from, end < last ? end : last, IomapPurpose.Unshare);
             }
         }
         finally

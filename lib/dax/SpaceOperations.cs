@@ -1,4 +1,3 @@
-using System.Buffers;
 using ImageFs.Allocation;
 using ImageFs.Extents;
 using ImageFs.Format;
@@ -108,59 +107,27 @@ internal sealed class SpaceOperations(Volume volume, FileData data)
         Inode inode = file.Inode;
         // Says that blocks behind the end of the file are there on purpose, those of an earlier call too: nobody may trim them.
         if ((inode.Core.Flags & InodeFlags.Preallocated) == 0) volume.Run(tx => inode.Modify(tx).Flags |= InodeFlags.Preallocated);
-        while (from < end)
+        IomapIterator runs = new(volume, file, from, end, IomapPurpose.Remap);
+        while (runs.MoveNext())
         {
-            bool mapped = volume.Map.TryFind(inode, ForkKind.Data, from, out Extent next);
-            if (mapped && next.Offset <= from)
+            Iomap hole = runs.Current;
+            if (hole.Kind != IomapKind.Hole) continue;
+            Extent filled = volume.Run(tx =>
             {
-                from = next.End;
-                continue;
-            }
-            FileBlock stop = mapped && next.Offset < end ? next.Offset : end, at = from;
-            from = volume.Run(tx =>
-            {
-                Extent found = HoleFiller.Allocate(tx, volume, inode, data.GoalFor(inode, at), at, stop);
+                Extent found = HoleFiller.Allocate(tx, volume, inode, data.GoalFor(inode, hole.Offset), hole.Offset, hole.End);
                 volume.Map.Map(tx, inode, ForkKind.Data, found);
-                return found.End;
+                return found;
             });
+            runs.Cut(filled.End - hole.Offset);
         }
     }
 
     /// <summary>Gives the file blocks of its own where it shares some, and forgets the flag if none is left that is shared.</summary>
     private void Unshare(OpenInode file, long offset, long length)
     {
-        Inode inode = file.Inode;
-        if (!inode.Core.Has(InodeFlags2.Reflink) || offset >= Size(file)) return;
-        FileBlock end = data.BlockUp(Math.Min(offset + length, Size(file)));
-        byte[] bytes = ArrayPool<byte>.Shared.Rent(Math.Max(1 << 20, Geometry.BlockSize));
-        try
-        {
-            IomapIterator shared = new(volume, file, data.BlockOf(offset), end, IomapPurpose.Unshare);
-            while (shared.MoveNext()) Copy(file, shared.Current, bytes);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(bytes);
-        }
+        if (!file.Inode.Core.Has(InodeFlags2.Reflink) || offset >= Size(file)) return;
+        data.MakeOwn(file, data.BlockOf(offset), data.BlockUp(Math.Min(offset + length, Size(file))), IomapPurpose.Unshare);
         TryClearReflink(file);
-    }
-
-    private void Copy(OpenInode file, Iomap run, byte[] buffer)
-    {
-        int most = buffer.Length / Geometry.BlockSize;
-        // All of it at once, so that the copy lies in one piece where there is room for one.
-        file.Cow.Reserve(run.Offset, run.End, run.Start);
-        while (run.Length > 0)
-        {
-            Iomap part = run with { Length = Math.Min(run.Length, (ulong)most) };
-            Span<byte> bytes = buffer.AsSpan(0, (int)part.Length * Geometry.BlockSize);
-            volume.Data.Read(Geometry.ByteOffset(part.Start), bytes);
-            long start = data.Bytes(part.Offset), end = Size(file) - start;
-            if (end < bytes.Length) bytes[(int)end..].Clear();
-            int done = data.WriteCow(file, part.Extent, start, bytes, sizeAfter: Size(file));
-            ulong blocks = (uint)(done / Geometry.BlockSize);
-            run = run with { Offset = run.Offset + blocks, Start = run.Start + blocks, Length = run.Length - blocks };
-        }
     }
 
     /// <summary>
@@ -170,7 +137,7 @@ internal sealed class SpaceOperations(Volume volume, FileData data)
     private void TryClearReflink(OpenInode file)
     {
         file.Cow.CancelAll();
-        IomapIterator all = new(volume, file, default, new FileBlock(FileBlock.Limit), IomapPurpose.Zero);
+        IomapIterator all = new(volume, file, default, new FileBlock(FileBlock.Limit), IomapPurpose.Overwrite);
         while (all.MoveNext())
             if (all.Current.Shared) return;
         volume.Run(tx => file.Inode.Modify(tx).Flags2 &= ~InodeFlags2.Reflink);

@@ -297,29 +297,6 @@ internal sealed class Deduplicator(FileSystem fileSystem, DeduplicationOptions o
         XfsFile source = Source(run.File);
         // A last block that is not full is shared only where it ends both files.
         if (length % _blockSize != 0 && (run.Target + length != _target!.Length || run.Source + length != source.Length)) length -= length % _blockSize;
-        return length > 0 && Equal(source, run.Source, run.Target, length) ? length : 0;
-    }
-
-    private bool Equal(XfsFile source, long sourceOffset, long offset, long length)
-    {
-        byte[] left = ArrayPool<byte>.Shared.Rent(Piece), right = ArrayPool<byte>.Shared.Rent(Piece);
-        try
-        {
-            while (length > 0)
-            {
-                int piece = (int)Math.Min(length, Piece);
-                Span<byte> a = left.AsSpan(0, piece), b = right.AsSpan(0, piece);
-                if (source.Read(sourceOffset, a) != piece || _target!.Read(offset, b) != piece || !a.SequenceEqual(b)) return false;
-                sourceOffset += piece;
-                offset += piece;
-                length -= piece;
-            }
-            return true;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(left);
-            ArrayPool<byte>.Shared.Return(right);
-        }
+        return length > 0 && _target!.EqualsRange(source, run.Source, run.Target, length) ? length : 0;
     }
 }
