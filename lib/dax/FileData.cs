@@ -66,15 +66,20 @@ internal sealed partial class FileData(Volume volume)
     public bool TryOverwrite(OpenInode file, long offset, ReadOnlySpan<byte> data)
     {
         if (offset + data.Length > file.Size || volume.OwnsAll) return false;
-        IomapIterator runs = Runs(file, offset, data.Length, IomapPurpose.Overwrite), ahead = runs;
-        while (ahead.MoveNext())
-            if (!ahead.Current.IsInPlace) return false;
-        while (runs.MoveNext())
+        IomapIterator runs = Runs(file, offset, data.Length, IomapPurpose.Overwrite);
+        if (!runs.MoveNext() || !runs.Current.IsInPlace) return false;
+        if (Bytes(runs.Current.End) - offset < data.Length)
+        {
+            IomapIterator ahead = runs;
+            while (ahead.MoveNext())
+                if (!ahead.Current.IsInPlace) return false;
+        }
+        do
         {
             int length = WriteInPlace(file, runs.Current, offset, data);
             data = data[length..];
             offset += length;
-        }
+        } while (runs.MoveNext());
         file.NoteModified(volume.Clock());
         return true;
     }

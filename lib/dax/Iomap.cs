@@ -7,7 +7,7 @@ using ImageFs.Inodes;
 namespace ImageFs.Dax;
 
 /// <summary>What lies under a run of file blocks.</summary>
-internal enum IomapKind
+internal enum IomapKind : byte
 {
     /// <summary>Nothing: reads as zeros.</summary>
     Hole,
@@ -18,7 +18,7 @@ internal enum IomapKind
 }
 
 /// <summary>What a file is mapped for: decides which runs are of interest and what is looked up beside the extents.</summary>
-internal enum IomapPurpose
+internal enum IomapPurpose : byte
 {
     /// <summary>Every run. Needs no gate.</summary>
     Read,
@@ -93,16 +93,17 @@ internal struct IomapIterator(Volume volume, OpenInode file, FileBlock from, Fil
         {
             Look(_next);
             _next = _current.End;
-            if (purpose switch
-            {
-                IomapPurpose.Zero => !_current.ReadsAsZeros,
-                IomapPurpose.Fault => !_current.IsInPlace,
-                IomapPurpose.Unshare => _current.Shared,
-                _ => true,
-            }) return true;
+            if (purpose < IomapPurpose.Zero || IsOfInterest) return true;
         }
         return false;
     }
+
+    private readonly bool IsOfInterest => purpose switch
+    {
+        IomapPurpose.Zero => !_current.ReadsAsZeros,
+        IomapPurpose.Fault => !_current.IsInPlace,
+        _ => _current.Shared,
+    };
 
     /// <summary>The first run of a range, which must not be empty, for a purpose that wants every run.</summary>
     public static Iomap First(Volume volume, OpenInode file, FileBlock from, FileBlock end, IomapPurpose purpose)
