@@ -38,8 +38,7 @@ internal static class CommandLine
         }
         catch (UsageException why)
         {
-            io.Error.WriteLine($"imagefs: {verb}: {why.Message}");
-            io.Error.WriteLine($"imagefs {verb} -h tells how it is used.");
+            io.Complain($"imagefs: {verb}: {why.Message}\nimagefs {verb} -h tells how it is used.");
             return Misused;
         }
         catch (IOException why) when (IsBrokenPipe(why))
@@ -48,8 +47,8 @@ internal static class CommandLine
         }
         catch (Exception why) when (why is IOException or UnauthorizedAccessException)
         {
-            io.Text.Flush();
-            io.Error.WriteLine($"imagefs: {verb}: {OneLine(why.Message)}");
+            io.TryFlush();
+            io.Complain($"imagefs: {verb}: {OneLine(why.Message)}");
             return Failed;
         }
     }

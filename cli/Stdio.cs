@@ -55,16 +55,31 @@ internal sealed class Stdio : IDisposable
         }
     }
 
-    public void Dispose()
+    /// <summary>Says what went wrong. Where nobody can be told, the exit code has to do.</summary>
+    public void Complain(string text) => Try(() =>
+    {
+        Error.WriteLine(text);
+        Error.Flush();
+    });
+
+    /// <summary>Writes out what was said so far, if there is still somebody to read it.</summary>
+    public void TryFlush() => Try(Text.Flush);
+
+    private static void Try(Action write)
     {
         try
         {
-            Text.Flush();
+            write();
         }
-        catch (IOException)
+        catch (Exception why) when (why is IOException or UnauthorizedAccessException)
         {
-            // The command has reported what it could; the reader has left.
+            // The other end is closed or full.
         }
-        if (_error.IsValueCreated) _error.Value.Flush();
+    }
+
+    public void Dispose()
+    {
+        TryFlush();
+        if (_error.IsValueCreated) Try(_error.Value.Flush);
     }
 }

@@ -26,6 +26,21 @@ internal readonly struct IoHold : IDisposable
     }
 
     public void Dispose() => _inode.ExitIo(_mode);
+
+    /// <summary>Takes two locks in the order given; if the second cannot be had, because what is to be mapped first cannot be, neither is kept.</summary>
+    internal static void EnterBoth(OpenInode low, IoMode lowMode, OpenInode high, IoMode highMode)
+    {
+        low.EnterIo(lowMode);
+        try
+        {
+            high.EnterIo(highMode);
+        }
+        catch
+        {
+            low.ExitIo(lowMode);
+            throw;
+        }
+    }
 }
 
 /// <summary>While this lives readers may be in a file that is held exclusively otherwise; the holder changes nothing that they can see.</summary>
@@ -71,16 +86,8 @@ internal readonly struct IoPair : IDisposable
     {
         IoMode into = comparing ? IoMode.Update : IoMode.Exclusive;
         if (source == destination) source.EnterIo(into);
-        else if (source.Inode.Number.CompareTo(destination.Inode.Number) < 0)
-        {
-            source.EnterIo(IoMode.Update);
-            destination.EnterIo(into);
-        }
-        else
-        {
-            destination.EnterIo(into);
-            source.EnterIo(IoMode.Update);
-        }
+        else if (source.Inode.Number.CompareTo(destination.Inode.Number) < 0) IoHold.EnterBoth(source, IoMode.Update, destination, into);
+        else IoHold.EnterBoth(destination, into, source, IoMode.Update);
         return new(source, destination);
     }
 

@@ -108,6 +108,17 @@ internal sealed class OpenInode
         if (Interlocked.Exchange(ref _modified, now.Encode(bigTime: true)) == 0) _volume.NoteOverwritten(this);
     }
 
+    /// <summary>The time that is due, encoded; 0 for none.</summary>
+    internal ulong DueTime => Volatile.Read(ref _modified);
+
+    /// <summary>The transaction that gave the inode its times came to nothing: they are due again, unless later ones are by now.</summary>
+    internal void StillModified(ulong due)
+    {
+        if (due == 0) return;
+        Interlocked.CompareExchange(ref _modified, due, 0);
+        _volume.NoteOverwritten(this);
+    }
+
     /// <summary>A change of the layout has just set later times than those that are due.</summary>
     public void ForgetModified() => Interlocked.Exchange(ref _modified, 0);
 

@@ -107,9 +107,22 @@ internal sealed partial class Volume
     {
         while (true)
         {
-            List<OpenInode> held;
-            lock (Gate) held = [.. _open.Values.OrderBy(inode => inode.Inode.Number)];
-            foreach (OpenInode inode in held) inode.EnterIo(IoMode.Exclusive);
+            List<OpenInode> held = [];
+            OpenInode[] open;
+            lock (Gate) open = [.. _open.Values.OrderBy(inode => inode.Inode.Number)];
+            try
+            {
+                foreach (OpenInode inode in open)
+                {
+                    inode.EnterIo(IoMode.Exclusive);
+                    held.Add(inode);
+                }
+            }
+            catch
+            {
+                foreach (OpenInode inode in held) inode.ExitIo(IoMode.Exclusive);
+                throw;
+            }
             Gate.Enter();
             // Who was opened meanwhile is out of order: only if he is free.
             if (_open.Values.Except(held).ToArray().All(late =>
@@ -132,7 +145,15 @@ internal sealed partial class Volume
     {
         if (_group is null)
         {
-            new FileData(this).Inactivate(inode);
+            try
+            {
+                new FileData(this).Inactivate(inode);
+            }
+            catch
+            {
+                _hasLeftovers = true;
+                throw;
+            }
             return;
         }
         OpenInode open = Hold(inode.Number);

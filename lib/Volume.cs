@@ -40,6 +40,8 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     private readonly ConcurrentDictionary<OpenInode, bool> _written = [];
     private Timestamp _collected;
     private bool _closing;
+    // An error kept an inode without a name, or staged blocks, from being freed: tried again at unmount.
+    private bool _hasLeftovers;
     // The first change here ends that.
     private bool _usageIsCounted;
     private volatile bool _disposed;
@@ -321,8 +323,16 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
         _open.Remove(inode.Inode.Number.Value);
         _written.TryRemove(inode, out _);
         if (Journal is null || Journal.Failure is not null) return;
-        inode.Cow.CancelAll();
-        if (inode.Inode.Core.Mode != 0 && inode.Inode.Core.LinkCount == 0) new FileData(this).Inactivate(inode.Inode);
+        try
+        {
+            inode.Cow.CancelAll();
+            if (inode.Inode.Core.Mode != 0 && inode.Inode.Core.LinkCount == 0) new FileData(this).Inactivate(inode.Inode);
+        }
+        catch
+        {
+            _hasLeftovers = true;
+            throw;
+        }
     }
 
     /// <summary>What is known of an inode if somebody has it open. Under the gate.</summary>
@@ -378,7 +388,20 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
         while (!_overwritten.IsEmpty && Journal!.Failure is null)
             Run(tx =>
             {
-                for (int i = 0; i < perTransaction && _overwritten.TryDequeue(out OpenInode? inode); i++) inode.SettleTimes(tx);
+                List<(OpenInode Inode, ulong Due)> settled = [];
+                try
+                {
+                    for (int i = 0; i < perTransaction && _overwritten.TryDequeue(out OpenInode? inode); i++)
+                    {
+                        settled.Add((inode, inode.DueTime));
+                        inode.SettleTimes(tx);
+                    }
+                }
+                catch
+                {
+                    foreach ((OpenInode inode, ulong due) in settled) inode.StillModified(due);
+                    throw;
+                }
             });
     }
 
@@ -485,6 +508,8 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     private void Unmount(Journal.Journal journal)
     {
         foreach (OpenInode inode in _open.Values.ToArray()) Forget(inode);
+        // If this fails too, the log stays as it is, and the next mount does it.
+        if (_hasLeftovers) FreeLeftovers(unlinked: true);
         if (!journal.IsDirty) return;
         Run(tx =>
         {

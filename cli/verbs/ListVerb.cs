@@ -23,8 +23,9 @@ internal static class ListVerb
             bool recurse = parsed.GetValue(recursive);
             foreach (string path in wanted)
             {
-                if (!fs.GetEntry(path, followLink: path.EndsWith('/') || !parsed.GetValue(details)).IsDirectory) lister.Line(path, path);
-                else lister.Directory(path, recurse, withHeading: recurse || wanted.Length > 1);
+                Entry entry = fs.GetEntry(path, followLink: path.EndsWith('/') || !parsed.GetValue(details));
+                if (entry.IsDirectory) lister.Directory(path, entry.Inode, recurse, withHeading: recurse || wanted.Length > 1);
+                else lister.Line(path, fs.GetEntry(path));
             }
             return 0;
         });
@@ -52,44 +53,55 @@ internal static class ListVerb
     {
         private bool _any;
 
-        // Directories are listed as they come off a stack, not by recursion: an image may be as deep as it likes.
-        public void Directory(string path, bool recursive, bool withHeading)
+        // Directories are listed as they come off a stack, not by recursion, and by inode, not by a path that is walked again from
+        // the root: an image may be as deep as it likes.
+        public void Directory(string path, InodeNumber inode, bool recursive, bool withHeading)
         {
-            Stack<string> rest = new([path]);
-            HashSet<InodeNumber> seen = [fs.GetEntry(path, followLink: true).Inode];
-            while (rest.TryPop(out string? at))
+            Stack<(string Path, InodeNumber Inode)> rest = new([(path, inode)]);
+            HashSet<InodeNumber> seen = [inode];
+            while (rest.TryPop(out (string Path, InodeNumber Inode) at))
             {
-                if (withHeading) io.Text.WriteLine($"{(_any ? "\n" : "")}{Shown(at)}:");
+                if (withHeading) io.Text.WriteLine($"{(_any ? "\n" : "")}{Shown(at.Path)}:");
                 _any = true;
-                DirectoryItem[] items = [.. fs.List(at)];
+                DirectoryItem[] items = [.. fs.List(at.Inode)];
                 Array.Sort(items, (a, b) => a.NameBytes.AsSpan().SequenceCompareTo(b.NameBytes));
-                List<string> below = [];
+                List<(string, InodeNumber)> below = [];
                 foreach (DirectoryItem item in items)
                 {
-                    string child = ImagePath.Join(at, item.Name);
-                    bool isDirectory = Line(child, item.Name, item);
+                    bool isDirectory = Line(item);
                     if (!isDirectory || !recursive) continue;
                     if (!seen.Add(item.Inode))
-                        throw new CorruptionException("directory", at, $"'{Shown(item.Name)}' is directory {item.Inode}, which has another place in the tree already");
-                    below.Add(child);
+                        throw new CorruptionException("directory", at.Path, $"'{Shown(item.Name)}' is directory {item.Inode}, which has another place in the tree already");
+                    below.Add((ImagePath.Join(at.Path, item.Name), item.Inode));
                 }
                 for (int i = below.Count - 1; i >= 0; i--) rest.Push(below[i]);
             }
         }
 
         /// <returns>True for a directory.</returns>
-        public bool Line(string path, string name, DirectoryItem? item = null)
+        private bool Line(DirectoryItem item)
+        {
+            // Without the ftype feature only the inode knows what it is.
+            if (details || item.Type == DirectoryFileType.Unknown)
+            {
+                Entry entry = fs.GetEntry(item.Inode);
+                Line(item.Name, entry);
+                return entry.IsDirectory;
+            }
+            Line(item.Name, item.Inode);
+            return item.Type == DirectoryFileType.Directory;
+        }
+
+        public void Line(string name, Entry entry) => Line(name, entry.Inode, details ? entry : null);
+
+        private void Line(string name, InodeNumber inode, Entry? entry = null)
         {
             _any = true;
-            // Without the ftype feature only the inode knows what it is.
-            bool ask = details || item is null || item.Type == DirectoryFileType.Unknown;
-            Entry? entry = ask ? fs.GetEntry(path) : null;
-            if (inodes) io.Text.Write(string.Create(CultureInfo.InvariantCulture, $"{(entry?.Inode ?? item!.Inode).Value,10} "));
-            if (details) io.Text.Write(Details(entry!));
+            if (inodes) io.Text.Write(string.Create(CultureInfo.InvariantCulture, $"{inode.Value,10} "));
+            if (entry is not null) io.Text.Write(Details(entry));
             io.Text.Write(Shown(name));
-            if (details && entry!.IsSymbolicLink) io.Text.Write($" -> {Shown(fs.ReadLink(path))}");
+            if (entry is { IsSymbolicLink: true }) io.Text.Write($" -> {Shown(NameText.FromBytes(fs.ReadLink(entry.Inode)))}");
             io.Text.WriteLine();
-            return entry?.IsDirectory ?? item!.Type == DirectoryFileType.Directory;
         }
 
         private static string Details(Entry e)

@@ -67,6 +67,7 @@ public sealed class FileDevice : BlockDevice
     public static FileDevice Open(string path, DeviceAccess access, bool allowInUse = false)
     {
         ArgumentNullException.ThrowIfNull(path);
+        if (path.Length == 0) throw new XfsException(Errno.ENOENT, "the image has an empty name");
         if (Directory.Exists(path))
             throw new XfsException(Errno.EISDIR, $"{path}: is a directory, not an image");
         SafeFileHandle handle = OpenLocked(path, access);

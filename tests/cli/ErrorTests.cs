@@ -81,6 +81,43 @@ public sealed class ErrorTests
     }
 
     [TestMethod]
+    [DataRow("ls")]
+    [DataRow("info")]
+    [DataRow("inspect")]
+    [DataRow("fsck", "-n")]
+    [DataRow("put", "-", "/x")]
+    [DataRow("mkfs")]
+    public void AnEmptyNameIsNoImage(string verb, params string[] more)
+    {
+        CliResult result = Run(verb == "fsck" ? [verb, .. more, ""] : [verb, "", .. more]);
+        Assert.AreNotEqual(0, result.Code);
+        Assert.AreEqual("", result.Output);
+        Assert.Contains(verb, result.Error);
+    }
+
+    [TestMethod]
+    [DataRow("ls")]
+    [DataRow("cat", "/x")]
+    [DataRow("info")]
+    [DataRow("inspect")]
+    [DataRow("manifest")]
+    [DataRow("stat", "/x")]
+    [DataRow("fsck")]
+    public void AnOutputThatIsFullIsAFailureOfOneLine(string verb, params string[] more)
+    {
+        using TempImage image = NewImage("/x", Noise(100_000));
+        string[] args = verb == "fsck" ? [verb, "-n", image.Path] : [verb, image.Path, .. more];
+        StringWriter error = new();
+        using (Stdio io = new(() => Stream.Null, new FullDisk(), () => error, isTerminal: false)) Assert.AreEqual(CommandLine.Failed, CommandLine.Run(args, io));
+        Assert.AreEqual($"imagefs: {verb}: No space left on device", error.ToString().Trim());
+        // Where not even that can be said, the exit code says it.
+        using (Stdio io = new(() => Stream.Null, new FullDisk(), () => new StreamWriter(new FullDisk()) { AutoFlush = true }, isTerminal: false))
+            Assert.AreEqual(CommandLine.Failed, CommandLine.Run(args, io));
+        using (Stdio io = new(() => Stream.Null, new MemoryStream(), () => new StreamWriter(new FullDisk()) { AutoFlush = true }, isTerminal: false))
+            Assert.AreEqual(CommandLine.Misused, CommandLine.Run(["ls", "--frob"], io));
+    }
+
+    [TestMethod]
     public void AnImageSomebodyWritesIsBusy()
     {
         using TempImage image = NewImage();
@@ -116,6 +153,12 @@ public sealed class ErrorTests
         Assert.AreEqual(CommandLine.PipeClosed, CommandLine.Run(["cat", image.Path, "/big"], io));
         Assert.AreEqual(CommandLine.PipeClosed, CommandLine.Run(["ls", image.Path], io));
         Assert.AreEqual("", error.ToString());
+    }
+
+    private sealed class FullDisk : MemoryStream
+    {
+        public override void Write(byte[] buffer, int offset, int count) => throw new IOException("No space left on device", 28);
+        public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("No space left on device", 28);
     }
 
     /// <summary>Fails like a pipe without a reader.</summary>

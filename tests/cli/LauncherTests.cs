@@ -132,6 +132,21 @@ public sealed class LauncherTests
         Assert.AreEqual(("build 2\n", ""), (result.Output, result.Error));
     }
 
+    [TestMethod]
+    public void ClosedStreamsAreNotLeftForTheNextFileThatIsOpened()
+    {
+        Launch();
+        string program = Directory.EnumerateFiles(Path.Combine(_root, ".build"), "ImageFs.Cli", SearchOption.AllDirectories).Single();
+        string seen = _trace + ".streams";
+        // Reading and writing fail at once, where a descriptor of somebody else's might wait for ever, or take the bytes.
+        File.WriteAllText(program, $"#!/bin/sh\nfor i in 0 1 2; do readlink /proc/$$/fd/$i; done > '{seen}'\nread -r x; echo x; :\n");
+        if (!OperatingSystem.IsLinux()) Assert.Inconclusive("looks into /proc");
+        RunScript($"'{_root}/imagefs' <&- >&- 2>&-");
+        CollectionAssert.AreEqual((string[])["/dev/null", "/dev/null", "/dev/null"], File.ReadAllLines(seen));
+        RunScript($"'{_root}/imagefs' < /dev/zero > '{_trace}.out' 2>&1");
+        CollectionAssert.AreEqual((string[])["/dev/zero", _trace + ".out", _trace + ".out"], File.ReadAllLines(seen));
+    }
+
     private int Builds => File.ReadAllLines(_trace).Length;
 
     private ShellResult Launch(params string[] arguments) =>

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Text;
+using ImageFs.Cli;
 using ImageFs.Format;
 using ImageFs.Inodes;
 using ImageFs.Names;
@@ -11,6 +13,29 @@ namespace ImageFs.Tests.Names;
 public sealed class DeepTreeTests
 {
     private const int Levels = 10_000;
+
+    [TestMethod]
+    public void ATreeOfTenThousandLevelsIsListed()
+    {
+        using World w = World.OnFile();
+        Build(w);
+        w.Fs.Dispose();
+        Stopwatch watch = Stopwatch.StartNew();
+        Tail output = new();
+        using (Stdio io = new(() => Stream.Null, output, () => new StringWriter(), isTerminal: false))
+            Assert.AreEqual(0, CommandLine.Run(["ls", "-R", w.ImagePath], io));
+        StringAssert.EndsWith(output.Text, "/d2/d3:\nleaf\n");
+        // Every heading is a whole path, 125 MB in all; to walk each of them from the root again would take most of a minute.
+        Assert.IsLessThan(15, watch.Elapsed.TotalSeconds);
+    }
+
+    /// <summary>Remembers the end of what is written.</summary>
+    private sealed class Tail : MemoryStream
+    {
+        private byte[] _last = [];
+        public string Text => Encoding.UTF8.GetString(_last);
+        public override void Write(ReadOnlySpan<byte> buffer) => _last = [.. _last.Concat(buffer.ToArray()).TakeLast(100)];
+    }
 
     private static string[] Build(World w)
     {

@@ -37,7 +37,7 @@ internal sealed class SimulatedDevice : BlockDevice
     private PagedImage _durable;
     private readonly List<DeviceStep> _pending = [];
     private readonly List<DeviceStep>? _history;
-    private readonly Dictionary<(Operation, long), bool> _faults = [];
+    private readonly Dictionary<(Operation, long), (bool ForEver, int Errno)> _faults = [];
     private readonly long[] _calls = new long[3];
     private long _cutAt = long.MaxValue;
 
@@ -74,8 +74,12 @@ internal sealed class SimulatedDevice : BlockDevice
     /// </summary>
     public void CutPowerAt(long step) => _cutAt = step;
 
-    /// <summary>The n-th call of a kind from the beginning fails with EIO, or every one from the n-th on.</summary>
-    public void Fail(Operation operation, long n, bool forEver = false) => _faults[(operation, n)] = forEver;
+    /// <summary>The n-th call of a kind from the beginning fails, or every one from the n-th on.</summary>
+    /// <param name="errno">EIO, or ENOSPC as a host says that has no room for the image.</param>
+    public void Fail(Operation operation, long n, bool forEver = false, int errno = Errno.EIO) => _faults[(operation, n)] = (forEver, errno);
+
+    /// <summary>True once a call has failed as ordered.</summary>
+    public bool HasFailed { get; private set; }
 
     /// <summary>Calls of a kind so far.</summary>
     public long Calls(Operation operation) => _calls[(int)operation];
@@ -171,8 +175,11 @@ internal sealed class SimulatedDevice : BlockDevice
     private void CheckFault(Operation operation)
     {
         long n = ++_calls[(int)operation];
-        foreach (((Operation kind, long first), bool forEver) in _faults)
+        foreach (((Operation kind, long first), (bool forEver, int errno)) in _faults)
             if (kind == operation && (n == first || (forEver && n > first)))
-                throw new XfsException(Errno.EIO, $"simulated device: {operation.ToString().ToLowerInvariant()} number {n} fails as ordered");
+            {
+                HasFailed = true;
+                throw new XfsException(errno, $"simulated device: {operation.ToString().ToLowerInvariant()} number {n} fails as ordered");
+            }
     }
 }
