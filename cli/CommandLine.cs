@@ -153,7 +153,8 @@ internal static class CommandLine
         return why is not XfsException && why.HResult is brokenPipe or windowsBrokenPipe or windowsNoData;
     }
 
-    private static string OneLine(string text) => text.ReplaceLineEndings(" ").Trim();
+    /// <summary>A message as one line. It may quote names of an image, and those must not tell a terminal to do things.</summary>
+    public static string OneLine(string text) => string.Concat(text.ReplaceLineEndings(" ").Trim().Select(c => char.IsControl(c) ? '?' : c));
 
     private const string Overview = """
         imagefs: makes, changes, shares, checks and reads XFS images, without a kernel.

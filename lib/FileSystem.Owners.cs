@@ -22,13 +22,18 @@ public sealed partial class FileSystem
         if (!Geometry.HasRmapbt)
         {
             if (!scan) throw new XfsUnsupportedException("the image has no rmapbt, which tells who owns a block; a scan of all inodes must be asked for");
-            lock (Volume.Gate) return OwnerQuery.FromInodes(Volume, physical, length, cancellation);
+            lock (Volume.Gate)
+            {
+                Volume.RequireOpen();
+                return OwnerQuery.FromInodes(Volume, physical, length, cancellation);
+            }
         }
         List<BlockOwner> owners = [];
         long block = Geometry.BlockSize;
         for (long at = physical / block, end = (physical + length + block - 1) / block; at < end; cancellation.ThrowIfCancellationRequested())
             lock (Volume.Gate)
             {
+                Volume.RequireOpen();
                 Volume.Cache.Trim();
                 FsBlock first = Geometry.FsBlockAt(at * block);
                 AllocationGroup group = Volume.Groups.Of(first);

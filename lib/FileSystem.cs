@@ -114,6 +114,7 @@ public sealed partial class FileSystem : IDisposable
         {
             lock (Volume.Gate)
             {
+                Volume.RequireOpen();
                 (ulong free, ulong inodes, ulong freeInodes) = Volume.Count();
                 ulong hidden = Volume.HiddenFromStatfs();
                 ulong available = free > hidden ? free - hidden : 0;
@@ -510,6 +511,7 @@ public sealed partial class FileSystem : IDisposable
     /// <param name="notADirectory">The step that should be a directory and is not; empty if a name is missing.</param>
     private bool TryResolve(ReadOnlySpan<char> path, bool followLink, [NotNullWhen(true)] out Inode? inode, out string notADirectory)
     {
+        Volume.RequireOpen();
         Volume.Cache.Trim();
         inode = null;
         notADirectory = "";

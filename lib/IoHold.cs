@@ -118,8 +118,8 @@ internal readonly struct IoBoth : IDisposable
     public static IoBoth Enter(OpenInode one, OpenInode other)
     {
         (OpenInode low, OpenInode high) = one.Inode.Number.CompareTo(other.Inode.Number) <= 0 ? (one, other) : (other, one);
-        low.EnterIo(IoMode.Exclusive);
-        if (high != low) high.EnterIo(IoMode.Exclusive);
+        if (high == low) low.EnterIo(IoMode.Exclusive);
+        else IoHold.EnterBoth(low, IoMode.Exclusive, high, IoMode.Exclusive);
         return new(low, high);
     }
 

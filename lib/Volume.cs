@@ -172,10 +172,13 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     /// <summary>The geometry of an image, or the reason why it has none.</summary>
     internal static Geometry ReadSuperblock(BlockDevice device) => PrimarySuperblock.Read(device, out _);
 
+    /// <summary>Throws once the volume is closed: what is in memory says nothing about an image that others may be changing by now.</summary>
+    public void RequireOpen() => ObjectDisposedException.ThrowIf(_disposed, typeof(FileSystem));
+
     /// <summary>Throws unless the volume may be changed now.</summary>
     public void RequireWritable()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        RequireOpen();
         if (Journal is null) throw new XfsException(Errno.EROFS, ReadOnlyReason.Length == 0 ? "the image was opened for reading only" : $"the image can only be read: {ReadOnlyReason}");
         Journal.CheckAlive();
     }
@@ -355,6 +358,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     /// <summary>Makes everything done so far durable.</summary>
     public void Flush()
     {
+        RequireOpen();
         if (Journal is null) return;
         lock (Gate) RequireNoGroup("nothing can be made durable inside it");
         foreach (OpenInode inode in _written.Keys)
@@ -495,7 +499,15 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
             FileData data = new(this);
             foreach (OpenInode inode in open) data.TryComplete(inode);
             lock (Gate)
-                if (Journal is { Failure: null } journal) Unmount(journal);
+                try
+                {
+                    if (Journal is { Failure: null } journal) Unmount(journal);
+                }
+                finally
+                {
+                    // Who has waited for the gate must not change anything behind the end of the log.
+                    _disposed = true;
+                }
         }
         finally
         {

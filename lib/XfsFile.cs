@@ -192,6 +192,7 @@ public sealed partial class XfsFile : IDisposable
     internal OpenInode Checked()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
+        Volume.RequireOpen();
         if (_inode.IsGone) throw new XfsException(Errno.ESTALE, "the file was made in an atomic group that was rolled back");
         return _inode;
     }

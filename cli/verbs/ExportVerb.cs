@@ -33,7 +33,7 @@ internal static class ExportVerb
                 Skipped = why =>
                 {
                     skipped++;
-                    io.Error.WriteLine($"imagefs: export: {why}");
+                    io.Error.WriteLine($"imagefs: export: {CommandLine.OneLine(why)}");
                 },
             };
             foreach (string path in wanted) export.Add(path);

@@ -38,7 +38,7 @@ internal static class GetVerb
                 Skipped = why =>
                 {
                     skipped++;
-                    io.Error.WriteLine($"imagefs: get: {why}");
+                    io.Error.WriteLine($"imagefs: get: {CommandLine.OneLine(why)}");
                 },
             };
             foreach (string path in paths[..^1])

@@ -34,7 +34,7 @@ internal static class PutVerb
                 Skipped = why =>
                 {
                     skipped++;
-                    io.Error.WriteLine($"imagefs: put: {why}");
+                    io.Error.WriteLine($"imagefs: put: {CommandLine.OneLine(why)}");
                 },
             };
             foreach (string host in paths[..^1])

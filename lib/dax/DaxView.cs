@@ -153,6 +153,7 @@ public sealed partial class DaxView : IDisposable, IMappingOwner
     /// <exception cref="XfsShutdownException">The device failed, now or earlier.</exception>
     public void Flush()
     {
+        ObjectDisposedException.ThrowIf(IsClosed, this);
         _volume.Flush();
     }
 

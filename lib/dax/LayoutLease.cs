@@ -46,7 +46,11 @@ public abstract class LayoutLease : IDisposable, IMappingOwner
 
     /// <summary>Makes everything stored so far, and everything done before, durable.</summary>
     /// <exception cref="XfsShutdownException">The device failed, now or earlier.</exception>
-    public void Flush() => _volume.Flush();
+    public void Flush()
+    {
+        ObjectDisposedException.ThrowIf(_closed, this);
+        _volume.Flush();
+    }
 
     /// <summary>Gives the range back. Spans of it must not be used any more: stores through them are faults, which end the process.</summary>
     public void Dispose()

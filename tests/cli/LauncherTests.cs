@@ -139,7 +139,7 @@ public sealed class LauncherTests
         string program = Directory.EnumerateFiles(Path.Combine(_root, ".build"), "ImageFs.Cli", SearchOption.AllDirectories).Single();
         string seen = _trace + ".streams";
         // Reading and writing fail at once, where a descriptor of somebody else's might wait for ever, or take the bytes.
-        File.WriteAllText(program, $"#!/bin/sh\nfor i in 0 1 2; do readlink /proc/$$/fd/$i; done > '{seen}'\nread -r x; echo x; :\n");
+        File.WriteAllText(program, $"#!/bin/sh\na=$(readlink /proc/$$/fd/0) b=$(readlink /proc/$$/fd/1) c=$(readlink /proc/$$/fd/2)\nprintf '%s\\n' \"$a\" \"$b\" \"$c\" > '{seen}'\n");
         if (!OperatingSystem.IsLinux()) Assert.Inconclusive("looks into /proc");
         RunScript($"'{_root}/imagefs' <&- >&- 2>&-");
         CollectionAssert.AreEqual((string[])["/dev/null", "/dev/null", "/dev/null"], File.ReadAllLines(seen));
