@@ -111,7 +111,7 @@ internal sealed class ApiCalls
             On(fs, "/shared", file => file.Write(7, new byte[20_000]));
         }),
         ["cut off"] = fs => On(fs, "/pieces", file => file.SetLength(5 * B + 1)),
-        ["grow"] = fs => On(fs, "/private", file => file.SetLength(1 << 30)),
+        ["grow"] = fs => On(fs, "/private", file => file.SetLength(1 << 24)),
         ["allocate"] = fs => On(fs, "/pieces", file => file.Allocate(0, 300 * B)),
         ["punch"] = fs => On(fs, "/shared", file => file.PunchHole(100, 30 * B)),
         ["zero"] = fs => On(fs, "/shared", file => file.ZeroRange(100, 30 * B)),
