@@ -79,6 +79,7 @@ internal sealed partial class Volume
         catch
         {
             group.RollBack();
+            Groups.Busy.NoteAbort();
             Map.ForgetDirectories();
             _group = null;
             ForgetAll();

@@ -219,7 +219,6 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
         for (int attempt = 0; ; attempt++)
         {
             Cache.Trim();
-            Groups.MissedBusy = false;
             Transaction tx = _group?.Begin() ?? new(Cache, Journal!);
             Groups.Running = tx;
             try
@@ -255,6 +254,7 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
     private void Abort(Transaction tx)
     {
         tx.Abort();
+        Groups.Busy.NoteAbort();
         Map.ForgetDirectories();
     }
 

@@ -101,7 +101,10 @@ public sealed partial class XfsFile : IDisposable
     /// range as it was or as it was written. In a file that stays open, bytes written into shared blocks may be missing although
     /// later operations, on whatever file, have survived; a size that has grown never tells of bytes that are not there.
     /// </remarks>
-    /// <exception cref="XfsNoSpaceException">No room; what lies before the shortage has been written, the rest is as it was.</exception>
+    /// <exception cref="XfsNoSpaceException">
+    /// No room. Shared blocks of the range are copied all or none, and then nothing has been written; of holes, what lies before the
+    /// shortage has been, and the rest is as it was.
+    /// </exception>
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);

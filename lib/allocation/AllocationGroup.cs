@@ -169,9 +169,6 @@ internal sealed class AllocationGroups
 
     /// <summary>The transaction that runs, if one does: who looks something up inside it may use its cursors.</summary>
     public Transaction? Running { get; set; }
-
-    /// <summary>Set when an allocation failed only because free space is still busy: a checkpoint will help.</summary>
-    public bool MissedBusy { get; set; }
 }
 
 /// <summary>Home of a tree that lives on the free list: bnobt, cntbt and rmapbt may change while space is being allocated.</summary>

@@ -17,6 +17,12 @@ internal sealed class BusyExtents
 
     private long _blocks;
 
+    /// <summary>Another one whenever blocks may be used that could not before: a search that found nothing would find nothing again until then.</summary>
+    public int Version { get; private set; }
+
+    /// <summary>A transaction was taken back, and with it what it had allocated.</summary>
+    public void NoteAbort() => Version++;
+
     /// <summary>True if anything waits for a checkpoint.</summary>
     public bool Any => _blocks > 0;
 
@@ -37,6 +43,7 @@ internal sealed class BusyExtents
     /// <summary>Takes back what <see cref="Add"/> added: the transaction was undone, the runs have their owners again.</summary>
     public void Remove(IEnumerable<FreedExtent> freed)
     {
+        Version++;
         foreach (FreedExtent one in freed)
             if (_groups.TryGetValue(one.Ag.Value, out ulong[]?[]? chunks)) Mark(chunks, one.Start.Value, one.Start.Value + one.Length, busy: false);
     }
@@ -57,6 +64,7 @@ internal sealed class BusyExtents
     /// <summary>Everything freed so far is durable.</summary>
     public void Clear()
     {
+        Version++;
         _groups.Clear();
         _blocks = 0;
     }
@@ -66,15 +74,13 @@ internal sealed class BusyExtents
     /// enough.
     /// </summary>
     /// <param name="enough">Blocks beyond which a part need not be better.</param>
-    /// <returns>False if busy blocks were met.</returns>
-    public bool Trim(Transaction tx, AgNumber ag, ref uint start, ref uint length, uint enough = uint.MaxValue)
+    public void Trim(Transaction tx, AgNumber ag, ref uint start, ref uint length, uint enough = uint.MaxValue)
     {
         _groups.TryGetValue(ag.Value, out ulong[]?[]? chunks);
         List<FreedExtent> freed = tx.Freed;
-        if (chunks is null && freed.Count == 0) return true;
+        if (chunks is null && freed.Count == 0) return;
 
         uint bestStart = start, bestLength = 0, at = start, end = start + length;
-        bool whole = true;
         while (at < end)
         {
             uint busy = chunks is null ? end : Next(chunks, at, end, set: true), behind = busy;
@@ -83,12 +89,10 @@ internal sealed class BusyExtents
                     (busy, behind) = (Math.Max(at, one.Start.Value), one.Start.Value + one.Length);
             if (busy - at > bestLength) (bestStart, bestLength) = (at, busy - at);
             if (busy >= end || bestLength >= enough) break;
-            whole = false;
             at = behind > busy ? behind : Next(chunks!, busy, end, set: false);
         }
         start = bestStart;
         length = bestLength;
-        return whole;
     }
 
     /// <summary>The first block from one on that is busy, or that is not; <paramref name="end"/> if there is none.</summary>

@@ -10,6 +10,9 @@ namespace ImageFs.Allocation;
 /// <remarks>A ring: taken at flfirst, put behind fllast. Its blocks belong to owner AG in the rmapbt, as those trees' blocks do.</remarks>
 internal static class FreeList
 {
+    /// <summary>Blocks with which the list is no obstacle yet.</summary>
+    private const uint EnoughToGoOn = 4;
+
     /// <summary>Takes one block for a tree.</summary>
     /// <exception cref="XfsNoSpaceException">The list is empty: the group is full.</exception>
     public static AgBlock Take(Transaction tx, AllocationGroup group)
@@ -57,10 +60,11 @@ internal static class FreeList
         {
             if (rounds == 64) throw group.Corrupt("AGF", "filling the free list uses up the blocks it gets: the trees contradict one another");
             uint wanted = group.FreeListTarget - group.Agf.FreeListCount;
-            if (!group.FreeSpace.TakeSmallest(tx, wanted, out AgBlock start, out uint length))
+            bool isShort = group.Agf.FreeListCount < EnoughToGoOn;
+            if (!group.FreeSpace.TakeSmallest(tx, wanted, thorough: isShort, out AgBlock start, out uint length))
             {
-                // A group that is all but full may go on with a short list, as long as there is one.
-                if (group.Agf.FreeListCount >= 4) return;
+                // A group that is all but full, or busy all over, may go on with a short list, as long as there is one.
+                if (!isShort) return;
                 throw new XfsNoSpaceException($"AG {group.Number}: no block is left for the free list");
             }
             for (uint i = 0; i < length; i++) Put(tx, group, start + i);

@@ -16,6 +16,11 @@ internal sealed class FreeSpace(AllocationGroup group)
     /// <summary>Neighbours of the goal that are looked at before the size tree is asked.</summary>
     private const int NearSteps = 10;
 
+    // The last search that found nothing, and the fewest blocks it was for: where a group is full but for thousands of busy
+    // extents, asking all of them once is enough.
+    private int _fruitlessVersion = -1;
+    private uint _fruitless;
+
     private Geometry Geometry => group.Geometry;
     private BusyExtents Busy => group.Groups.Busy;
 
@@ -59,7 +64,7 @@ internal sealed class FreeSpace(AllocationGroup group)
         {
             FreeSpaceRecord free = cursor.Current;
             uint at = free.Start, count = free.Count;
-            if (!Busy.Trim(tx, group.Number, ref at, ref count)) group.Groups.MissedBusy = true;
+            Busy.Trim(tx, group.Number, ref at, ref count);
             ulong aligned = ((ulong)Math.Max(at, first.Value) + alignment - 1) / alignment * alignment;
             if (aligned > last.Value || aligned + length > (ulong)at + count) continue;
             seen++;
@@ -76,6 +81,8 @@ internal sealed class FreeSpace(AllocationGroup group)
     /// <summary>Looks at the goal itself, then around it, then for the smallest extent that is big enough, then for the largest.</summary>
     private bool Find(Transaction tx, AgBlock goal, uint least, uint most, out FreeSpaceRecord free, out uint at, out uint count)
     {
+        (free, at, count) = (default, 0, 0);
+        if (_fruitlessVersion == Busy.Version && least >= _fruitless) return false;
         ByStart byStart = group.ByStart(tx);
         FreeSpaceRecord bestFree = default;
         uint bestAt = 0, bestCount = 0;
@@ -84,7 +91,7 @@ internal sealed class FreeSpace(AllocationGroup group)
         {
             uint start = candidate.Start, length = candidate.Count;
             if (from > start && from < start + length) { length -= from - start; start = from; }
-            if (!Busy.Trim(tx, group.Number, ref start, ref length, enough: most)) group.Groups.MissedBusy = true;
+            Busy.Trim(tx, group.Number, ref start, ref length, enough: most);
             length = Math.Min(length, most);
             if (length < least || length <= bestCount) return false;
             (bestFree, bestAt, bestCount) = (candidate, start, length);
@@ -126,24 +133,27 @@ internal sealed class FreeSpace(AllocationGroup group)
                     if (Consider(bySize.Current, 0)) break;
         }
         (free, at, count) = (bestFree, bestAt, bestCount);
-        return bestCount >= least;
+        if (bestCount >= least) return true;
+        (_fruitlessVersion, _fruitless) = (Busy.Version, least);
+        return false;
     }
 
-    /// <summary>Takes up to <paramref name="wanted"/> blocks off the front of a small extent: no tree gains a record by it.</summary>
-    internal bool TakeSmallest(Transaction tx, uint wanted, out AgBlock start, out uint length)
+    /// <summary>Takes up to <paramref name="wanted"/> blocks off either end of a small extent: no tree gains a record by it.</summary>
+    /// <param name="thorough">Ask every extent before giving up, however many are busy.</param>
+    internal bool TakeSmallest(Transaction tx, uint wanted, bool thorough, out AgBlock start, out uint length)
     {
         BySize cursor = group.BySize(tx);
         int misses = 0;
         foreach (bool skip in s_skipThenAll)
-            for (bool more = cursor.First(); more; more = Onward(cursor, skip, ref misses))
+            for (bool more = cursor.First(); more && (skip || thorough || misses < MostMisses); more = Onward(cursor, skip, ref misses))
             {
                 FreeSpaceRecord free = cursor.Current;
-                uint at = free.Start, count = free.Count;
-                if (!Busy.Trim(tx, group.Number, ref at, ref count, enough: wanted)) group.Groups.MissedBusy = true;
-                if (count == 0 || at != free.Start) continue;
+                uint at = free.Start, count = free.Count, end = at + count;
+                Busy.Trim(tx, group.Number, ref at, ref count, enough: wanted);
+                if (count == 0 || at != free.Start && at + count != end) continue;
                 length = Math.Min(wanted, count);
-                start = new AgBlock(at);
-                Remove(tx, free, at, length);
+                start = new AgBlock(at == free.Start ? at : end - length);
+                Remove(tx, free, start.Value, length);
                 return true;
             }
         start = default;
@@ -154,10 +164,10 @@ internal sealed class FreeSpace(AllocationGroup group)
     // After a large deletion thousands of small extents are busy. Rather than to ask each of them, the search goes on among
     // those twice as large after some; only if that finds nothing are all of them asked.
     private static readonly bool[] s_skipThenAll = [true, false];
-    private const int Patience = 16;
+    private const int Patience = 16, MostMisses = 16 * Patience;
 
     private static bool Onward(BySize cursor, bool skip, ref int misses) =>
-        skip && ++misses % Patience == 0 ? cursor.Seek(Record(0, 2 * cursor.Current.Count), SeekMode.GreaterOrEqual) : cursor.Next();
+        ++misses % Patience == 0 && skip ? cursor.Seek(Record(0, 2 * cursor.Current.Count), SeekMode.GreaterOrEqual) : cursor.Next();
 
     /// <summary>Cuts a run out of a free extent in both trees.</summary>
     private void Remove(Transaction tx, in FreeSpaceRecord free, uint start, uint length)

@@ -115,10 +115,11 @@ internal sealed class CowFork(Volume volume, Inode inode)
     }
 
     /// <summary>Reserves blocks for writes over a range that are about to follow, in one piece where there is one.</summary>
+    /// <param name="exactly">No more than the range: not rounded out to the hint.</param>
     /// <inheritdoc cref="Stage"/>
-    public void Reserve(FileBlock from, FileBlock end, FsBlock near)
+    public void Reserve(FileBlock from, FileBlock end, FsBlock near, bool exactly = false)
     {
-        if (!TryFind(from, out _)) Allocate(from, end, near);
+        if (!TryFind(from, out _)) Allocate(from, end, near, exactly);
     }
 
     /// <summary>The opposite of <see cref="Stage"/>, as long as nothing has been written.</summary>
@@ -130,11 +131,12 @@ internal sealed class CowFork(Volume volume, Inode inode)
             if (Over(run.Offset) is Reservation around) Volatile.Write(ref _written, _written + around.Set(run, written));
     }
 
-    private Extent Allocate(FileBlock from, FileBlock end, FsBlock near)
+    private Extent Allocate(FileBlock from, FileBlock end, FsBlock near, bool exactly = false)
     {
         ref readonly InodeCore core = ref inode.Core;
         uint hint = Math.Max(core.CowExtentSizeHint.Value, (core.Flags & InodeFlags.ExtentSize) != 0 ? core.ExtentSizeHint.Value : 0u);
-        if (hint == 0) hint = DefaultHint;
+        if (exactly) hint = 1;
+        else if (hint == 0) hint = DefaultHint;
         // Rounded out to the hint, but never over another reservation.
         ulong start = from.Value / hint * hint, stop = Math.Min((end.Value + hint - 1) / hint * hint, FileBlock.Limit);
         lock (_lock)

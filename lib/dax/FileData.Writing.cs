@@ -17,7 +17,9 @@ internal sealed partial class FileData
     /// Writes anywhere; the file grows as needed and what lies between its old end and the write reads as zeros. The caller
     /// holds the inode exclusively.
     /// </summary>
-    /// <exception cref="XfsNoSpaceException">No room: what was written before the shortage stays, the rest is as it was.</exception>
+    /// <exception cref="XfsNoSpaceException">
+    /// No room. Where blocks would have to be copied nothing was written; where holes would have to be filled, what lies before the shortage.
+    /// </exception>
     public void Write(OpenInode file, long offset, ReadOnlySpan<byte> data)
     {
         volume.RequireWritable();
@@ -30,6 +32,8 @@ internal sealed partial class FileData
             TryComplete(file);
             lock (volume.Gate) ZeroMapped(file, size, offset);
         }
+        if (data.Length > BlockSize)
+            lock (volume.Gate) ReserveIfShort(file, BlockOf(offset), BlockUp(offset + data.Length));
         FileBlock looked = default;
         for (bool first = true; !data.IsEmpty; first = false)
         {

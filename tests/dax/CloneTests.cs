@@ -49,6 +49,11 @@ public sealed class CloneTests
         using World w = Two();
         Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => CloneRange(w, "/a", 0, "/a", 4 * B, 8 * B)));
         Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => CloneRange(w, "/a", 0, "/a", 0, 0)));
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => CloneRange(w, "/a", 4 * B, "/a", 4 * B, B)));
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => CloneRange(w, "/a", 8 * B, "/a", 4 * B, 5 * B)));
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => CloneRange(w, "/a", 0, "/b", long.MaxValue - B + 1, 2 * B)), "the sum wraps");
+        IsAll((byte)'a', w.Read("/a"));
+        Assert.AreEqual(new string('p', 16), w.Picture("/a"));
     }
 
     [TestMethod]
@@ -67,10 +72,27 @@ public sealed class CloneTests
     {
         using World w = Two(), other = Two();
         w.Fs.CreateDirectory("/d");
+        w.Fs.CreateNode("/fifo", FileMode16.Fifo, 0b110_100_100);
         using XfsFile a = w.Fs.OpenFile("/a"), b = w.Fs.OpenFile("/b", write: true), readOnly = w.Fs.OpenFile("/b"), foreign = other.Fs.OpenFile("/a");
         Assert.AreEqual(Errno.EBADF, ErrnoOf(() => readOnly.CloneRange(a, 0, 0, 0)));
         Assert.AreEqual(Errno.EXDEV, ErrnoOf(() => b.CloneRange(foreign, 0, 0, 0)));
         Assert.AreEqual(Errno.EISDIR, ErrnoOf(() => w.Fs.OpenFile("/d", write: true)));
+        Assert.AreEqual(Errno.EISDIR, ErrnoOf(() => w.Fs.Clone("/d", "/new")));
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => w.Fs.Clone("/fifo", "/new")));
+        Assert.AreEqual(Errno.EINVAL, ErrnoOf(() => w.Fs.OpenFile("/fifo", write: true)));
+        Assert.IsFalse(w.Fs.Exists("/new"));
+        // A handle that writes reads as well, and none only appends: what is left of those two is a file that only grows.
+        w.Fs.SetFlags("/b", set: InodeFlags.Append);
+        Assert.AreEqual(Errno.EPERM, ErrnoOf(() => w.Fs.OpenFile("/b", write: true)));
+        w.Fs.SetFlags("/b", clear: InodeFlags.Append);
+        // Nobody swaps to files here; a seal is what keeps the blocks of a file where they are.
+        using (b.Seal())
+        {
+            Assert.AreEqual(Errno.ETXTBSY, ErrnoOf(() => b.CloneRange(a, 0, 0, 0)));
+            using XfsFile k = w.Fs.CreateFile("/k");
+            Assert.AreEqual(Errno.ETXTBSY, ErrnoOf(() => k.CloneRange(b, 0, 0, 0)));
+        }
+        IsAll((byte)'b', w.Read("/b"));
         XfsFile closed = w.Fs.OpenFile("/a");
         closed.Dispose();
         Assert.ThrowsExactly<ObjectDisposedException>(() => b.CloneRange(closed, 0, 0, 0));

@@ -51,7 +51,7 @@ public sealed class CowWriteTests
         IsAll((byte)'a', all.AsSpan(0, 5 * B + 100));
         IsAll((byte)'n', all.AsSpan(5 * B + 100, 3 * B));
         IsAll((byte)'a', all.AsSpan(8 * B + 100));
-        Assert.AreEqual("ssssspppps", w.Picture("/b")[..10]);
+        Assert.AreEqual("sssss" + "pppp" + new string('s', 55), w.Picture("/b"));
         IsAll((byte)'a', w.Read("/a"));
     }
 
@@ -64,7 +64,8 @@ public sealed class CowWriteTests
         IsAll((byte)'a', block.AsSpan(0, 100));
         IsAll((byte)'n', block.AsSpan(100, 200));
         IsAll((byte)'a', block.AsSpan(300));
-        Assert.AreEqual("sssssps", w.Picture("/b")[..7]);
+        Assert.AreEqual("sssss" + "p" + new string('s', 58), w.Picture("/b"));
+        IsAll((byte)'a', w.Read("/a"));
     }
 
     [TestMethod]
@@ -82,8 +83,9 @@ public sealed class CowWriteTests
         IsAll(0, hole.AsSpan(60));
         IsAll((byte)'a', written.AsSpan(0, 50));
         IsAll((byte)'a', written.AsSpan(60));
-        Assert.AreEqual("s.s.sps.p.s.s", w.Picture("/b")[..13]);
-        Assert.AreEqual(131072, w.Fs.OpenFile("/b").CowExtentSize, "the hint went with the whole-file clone");
+        Assert.AreEqual("s.s.sps.p." + string.Concat(Enumerable.Repeat("s.", 10)) + "s", w.Picture("/b"));
+        using XfsFile b = w.Fs.OpenFile("/b");
+        Assert.AreEqual(131072, b.CowExtentSize, "the hint went with the whole-file clone");
     }
 
     [TestMethod]
@@ -122,17 +124,26 @@ public sealed class CowWriteTests
     }
 
     [TestMethod]
-    public void S09_AWriteBeyondTheEndLeavesZerosBetween()
+    [DataRow(64 * B, 72 * B)]
+    [DataRow(3 * B + 5, 8 * B)]
+    public void S09_AWriteBeyondTheEndLeavesZerosBetween(int size, int offset)
     {
         using World w = new();
-        w.Write("/a", 0, Repeat((byte)'a', 3 * B + 5));
+        w.Write("/a", 0, Repeat((byte)'a', size));
         w.Fs.Clone("/a", "/b");
-        w.Write("/b", 8 * B, Repeat((byte)'n', B));
+        w.Write("/b", offset, Repeat((byte)'n', B));
         byte[] all = w.Read("/b");
-        IsAll((byte)'a', all.AsSpan(0, 3 * B + 5));
-        IsAll(0, all[(3 * B + 5)..(8 * B)]);
-        IsAll((byte)'n', all.AsSpan(8 * B));
-        Assert.AreEqual(3 * B + 5, w.Read("/a").Length);
+        IsAll((byte)'a', all.AsSpan(0, size));
+        IsAll(0, all[size..offset]);
+        IsAll((byte)'n', all.AsSpan(offset));
+        Assert.AreEqual(offset + B, all.Length);
+        string picture = w.Picture("/b");
+        int mapped = (size + B - 1) / B;
+        Assert.AreEqual(new string('.', offset / B - mapped) + "p", picture[mapped..], "the gap is a hole");
+        Assert.AreEqual(new string('s', size / B), picture[..(size / B)]);
+        byte[] a = w.Read("/a");
+        Assert.AreEqual(size, a.Length);
+        IsAll((byte)'a', a);
     }
 
     [TestMethod]
@@ -148,28 +159,69 @@ public sealed class CowWriteTests
         Assert.AreEqual(new string('s', 20) + "p" + new string('s', 43), w.Picture("/b"));
     }
 
-    [TestMethod]
-    public void S15_AFullFileSystemRefusesTheCowWriteAndStillTakesPrivateOverwrites()
+    /// <summary>File b, a clone of 20 MB, where so many blocks are free.</summary>
+    private static World Full(int room)
     {
-        using World w = new(64);
-        w.Fill("/a", 512, (byte)'a');
+        World w = new(300);
+        w.Fill("/a", 20 * 256, (byte)'a');
         w.Fs.Clone("/a", "/b");
         w.Fill("/private", 1, (byte)'p');
-        int filled = 0;
-        try
+        using XfsFile filler = w.Fs.CreateFile("/filler");
+        long filled = 0;
+        for (long piece = 4 << 20; piece >= B;)
+            try
+            {
+                filler.Allocate(filled, piece);
+                filled += piece;
+            }
+            catch (XfsNoSpaceException)
+            {
+                piece /= 2;
+            }
+        filler.SetLength(filled - room * B);
+        w.Fs.Flush();
+        return w;
+    }
+
+    [TestMethod]
+    [DataRow(5)]
+    [DataRow(100)]
+    [DataRow(250)]
+    public void S15_AFullFileSystemRefusesTheCowWriteAndStillTakesPrivateOverwrites(int room)
+    {
+        using World w = Full(room);
+        using (XfsFile b = w.Fs.OpenFile("/b", write: true))
         {
-            using XfsFile filler = w.Fs.CreateFile("/filler");
-            for (; ; filled++) filler.Write((long)filled * B, Repeat((byte)'f', B));
+            b.Write(700 * B, Repeat((byte)'a', B));
+            w.Fs.CollectCow();
+            ulong free = w.Fs.Statistics.FreeBlocks;
+            // In one extent, across a block that is private, and begun in the middle of a block.
+            foreach (long offset in new long[] { 0, 512 * B, 1000 * B + 100 })
+            {
+                Assert.AreEqual(Errno.ENOSPC, ErrnoOf(() => b.Write(offset, Repeat((byte)'n', 256 * B))));
+                IsAll((byte)'a', b.ReadAll());
+                Assert.AreEqual(0, b.StagedBytes);
+                Assert.AreEqual(free, w.Fs.Statistics.FreeBlocks);
+            }
         }
-        catch (XfsNoSpaceException) { }
-        Assert.IsTrue(filled > 1000, $"only {filled} blocks were free");
-        Assert.AreEqual(Errno.ENOSPC, ErrnoOf(() => w.Write("/b", 0, Repeat((byte)'n', 256 * B))));
         IsAll((byte)'a', w.Read("/a"));
         w.Write("/private", 0, Repeat((byte)'q', B));
         IsAll((byte)'q', w.Read("/private"));
+        w.Fs.Clone("/private", "/cloned");
         w.Fs.DeleteFile("/filler");
         w.Write("/b", 0, Repeat((byte)'n', 256 * B));
         IsAll((byte)'n', w.Read("/b", 0, 256 * B));
+        IsAll((byte)'a', w.Read("/a"));
+    }
+
+    [TestMethod]
+    public void S15_WhatJustFitsIsWritten()
+    {
+        using World w = Full(300);
+        w.Write("/b", 10 * B + 7, Repeat((byte)'n', 256 * B));
+        IsAll((byte)'n', w.Read("/b", 10 * B + 7, 256 * B));
+        IsAll((byte)'a', w.Read("/b", 0, 10 * B + 7));
+        IsAll((byte)'a', w.Read("/b", 266 * B + 7, B));
         IsAll((byte)'a', w.Read("/a"));
     }
 
@@ -251,6 +303,9 @@ public sealed class CowWriteTests
         FileExtent moved = extents.Single(e => e.Offset <= 20 * B && e.Offset + e.Length > 20 * B);
         Assert.IsTrue(moved.Offset + moved.Length >= 22 * B, "blocks 20 and 21 lie together");
         Assert.AreEqual(30 * B, b.StagedBytes);
+        ulong free = w.Fs.Statistics.FreeBlocks;
+        b.Dispose();
+        Assert.AreEqual(free + 30, w.Fs.Statistics.FreeBlocks, "nothing leaks");
     }
 
     [TestMethod]
