@@ -46,7 +46,7 @@ internal sealed partial class FileData
     {
         IomapIterator runs = new(volume, file, from, end, IomapPurpose.Write);
         while (runs.MoveNext())
-            if (runs.Current is { Shared: true, Reserved: false } run) runs.Cut(Math.Min(run.Length, visit(run)));
+            if (runs.Current is { Shared: true, Target.IsNull: true } run) runs.Cut(Math.Min(run.Length, visit(run)));
     }
 
     private bool HasFree(ulong wanted)
