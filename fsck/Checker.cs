@@ -83,11 +83,12 @@ public static class Checker
         public string? Execute()
         {
             budget.Require();
-            if (SuperblockFinder.Find(device, findings, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
+            if (SuperblockFinder.Find(device, findings, budget.Bytes, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
             if (!TryLayOut(sector, out Geometry geometry)) return $"the superblock speaks of {geometry.AgCount} groups of {geometry.AgBlocks} blocks, more than can be checked";
             using OverlayDevice? longer = device.Length < geometry.DeviceBytes ? new(device) : null;
             longer?.SetLength(geometry.DeviceBytes);
-            LogView log = LogView.Open(longer ?? device, device, geometry, findings);
+            LogView log = LogView.Open(longer ?? device, device, geometry, findings, budget);
+            using BlockDevice? replayed = ReferenceEquals(log.Device, device) ? null : log.Device;
             WasDirty = log.WasDirty;
             geometry = log.Geometry;
             // The log may have changed the superblock: its counters always, its size after a growth.

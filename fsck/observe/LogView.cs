@@ -14,7 +14,8 @@ internal readonly record struct LogView(BlockDevice Device, Geometry Geometry, L
 {
     /// <param name="device">The image, made as long as the file system is.</param>
     /// <param name="image">The image as it is.</param>
-    public static LogView Open(BlockDevice device, BlockDevice image, Geometry geometry, FindingList findings)
+    /// <param name="budget">Bounds the memory of the replay.</param>
+    public static LogView Open(BlockDevice device, BlockDevice image, Geometry geometry, FindingList findings, MemoryBudget budget)
     {
         LogState log = LogState.Assess(device, geometry, image);
         if (log.Problem is not null) findings.Add(log.IsLossy ? FindingCodes.LogDamaged : FindingCodes.LogForm, default, log.Problem);
@@ -23,7 +24,7 @@ internal readonly record struct LogView(BlockDevice Device, Geometry Geometry, L
         if (log.Position.IsClean) return new LogView(device, geometry, head, false);
         try
         {
-            RecoveryResult replay = Recovery.Replay(device, geometry, remains: log.Remains);
+            RecoveryResult replay = Recovery.Replay(device, geometry, remains: log.Remains, mostBytes: budget.ForChanges);
             findings.Add(FindingCodes.LogReplayed, default, replay.Transactions);
             if (replay.PendingIntents.Count > 0)
                 findings.Add(FindingCodes.LogIntents, default, string.Join(", ", replay.PendingIntents.GroupBy(i => i.Name).Select(g => $"{g.Count()} {g.Key}")));

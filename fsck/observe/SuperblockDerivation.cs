@@ -30,18 +30,21 @@ internal sealed class SuperblockDerivation
     private Agf _agf;
     private Agi _agi;
 
-    private SuperblockDerivation(BlockDevice device, byte[] old, CancellationToken cancellation) => (_device, _old, _cancellation) = (device, old, cancellation);
+    private readonly long _memory;
+
+    private SuperblockDerivation(BlockDevice device, byte[] old, long memory, CancellationToken cancellation) => (_device, _old, _memory, _cancellation) = (device, old, memory, cancellation);
 
     private ref Superblock Sb => ref Superblock.At(_sector.AsSpan());
 
     /// <param name="old">What is left of the superblock; at least its first 512 bytes.</param>
+    /// <param name="memory">The most memory for what grows with the image, in bytes.</param>
     /// <param name="unlessSame">The old bytes make a superblock: one that says the same need not be proved.</param>
     /// <returns>The sector; null if it cannot be worked out, or not proved.</returns>
-    public static byte[]? TryDerive(BlockDevice device, byte[] old, CancellationToken cancellation, bool unlessSame = false)
+    public static byte[]? TryDerive(BlockDevice device, byte[] old, long memory, CancellationToken cancellation, bool unlessSame = false)
     {
         try
         {
-            SuperblockDerivation derivation = new(device, old, cancellation);
+            SuperblockDerivation derivation = new(device, old, memory, cancellation);
             bool isThere = derivation.ReadHeaders() && derivation.FindBlockSize() && derivation.FindInodes() && derivation.FindLog();
             return isThere && !(unlessSame && SuperblockFinder.SameGeometry(old, derivation._sector)) && derivation.IsProved() ? derivation._sector : null;
         }
@@ -59,7 +62,7 @@ internal sealed class SuperblockDerivation
     public static bool IsSuspect(BlockDevice device, byte[] sector, FsckReport report, CancellationToken cancellation)
     {
         ref readonly Superblock sb = ref Superblock.At((ReadOnlySpan<byte>)sector);
-        SuperblockDerivation derivation = new(device, sector, cancellation);
+        SuperblockDerivation derivation = new(device, sector, memory: 0, cancellation);
         try
         {
             // Without these nothing can be worked out.
@@ -291,7 +294,8 @@ internal sealed class SuperblockDerivation
     private uint LengthOfLog(Geometry g)
     {
         AgNumber ag = new(0);
-        Scan scan = new(_device, g, default, new FindingList(0, 0), _cancellation);
+        using MemoryBudget budget = new(_memory);
+        Scan scan = new(_device, g, default, new FindingList(0, 0), _cancellation, budget);
         TreeWalker walker = new(scan);
         GroupHeaders headers = new(scan);
         if (!headers.Load(ag)) return 1;
@@ -302,7 +306,7 @@ internal sealed class SuperblockDerivation
         uint start = (uint)Sb.LogStart.Value, end = _agf.Length;
         foreach (ref readonly Claim claim in compare.Claims.Span)
             if (claim.Start > start) end = Math.Min(end, claim.Start);
-        Scan other = new(_device, g, default, new FindingList(0, 0), _cancellation);
+        Scan other = new(_device, g, default, new FindingList(0, 0), _cancellation, budget);
         PackedList<FreeRun> free = new();
         FreeVisitor visitor = new(other, ag, "bnobt", byStart: true, free);
         new TreeWalker(other).Walk<BnobtTree, FreeVisitor>(ag, _agf.BnoRoot, _agf.BnoLevel, ref visitor);
@@ -336,7 +340,7 @@ internal sealed class SuperblockDerivation
         Crc32c.Stamp(_sector, Superblock.CrcOffset);
         OverlayDevice view = new(_device);
         view.Write(0, _sector);
-        FsckReport report = Checker.Check(view, new FsckOptions { MaxFindings = 0 }, cancellation: _cancellation);
+        FsckReport report = Checker.Check(view, new FsckOptions { MaxFindings = 0, MemoryBytes = _memory }, cancellation: _cancellation);
         return report.Scan == ScanExtent.Complete && report.Counts.Keys.All(c => c.Severity == Severity.Info || c.Text.StartsWith("sb-", StringComparison.Ordinal));
     }
 }

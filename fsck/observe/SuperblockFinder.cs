@@ -13,10 +13,11 @@ internal static class SuperblockFinder
     /// <summary>Stands for a group: the superblock came from none, it was worked out.</summary>
     public const uint Derived = uint.MaxValue;
 
+    /// <param name="memory">Bytes for whoever works out what is lost.</param>
     /// <param name="sector">The whole sector of the superblock that is used.</param>
     /// <param name="source">The group it came from, or <see cref="Derived"/>.</param>
     /// <returns>Null, or a sentence why there is nothing to check.</returns>
-    public static string? Find(BlockDevice device, FindingList findings, CancellationToken cancellation, out byte[] sector, out uint source)
+    public static string? Find(BlockDevice device, FindingList findings, long memory, CancellationToken cancellation, out byte[] sector, out uint source)
     {
         source = 0;
         sector = [];
@@ -49,7 +50,7 @@ internal static class SuperblockFinder
             SuperblockVerifier.Verdict verdict = SuperblockVerifier.Judge(Superblock.At(first));
             if (verdict.Level == Support.Refused && Superblock.At(first).InProgress == 0)
             {
-                if (!IsContradicted(device, first, cancellation)) return verdict.Reason;
+                if (!IsContradicted(device, first, memory, cancellation)) return verdict.Reason;
                 layout = new Fault("features", $"{verdict.Reason}, which nothing else says");
             }
             if (verdict.Level != Support.Refused)
@@ -74,7 +75,7 @@ internal static class SuperblockFinder
             return null;
         }
         // A single group has no copy. Where the headers behind the superblock are whole, all of it can be worked out.
-        if (SuperblockDerivation.TryDerive(device, first, cancellation) is byte[] derived)
+        if (SuperblockDerivation.TryDerive(device, first, memory, cancellation) is byte[] derived)
         {
             ReportPrimary(findings, first, layout, checksum, size);
             if (layout is null && SuperblockVerifier.Judge(Superblock.At(first)).Level != Support.Refused && SameGeometry(first, derived))
@@ -108,7 +109,7 @@ internal static class SuperblockFinder
     /// True if a superblock says what no file system of version 5 can be, and the next copy, or all the rest where there is none,
     /// speaks of one that can be checked. What is only not known here may be a feature that came later.
     /// </summary>
-    private static bool IsContradicted(BlockDevice device, byte[] first, CancellationToken cancellation)
+    private static bool IsContradicted(BlockDevice device, byte[] first, long memory, CancellationToken cancellation)
     {
         ref readonly Superblock sb = ref Superblock.At((ReadOnlySpan<byte>)first);
         Features2 features = (Features2)sb.Features2.Value;
@@ -116,7 +117,7 @@ internal static class SuperblockFinder
             && (features & (FeatureTable.RequiredFeatures2 | Features2.OldParent)) == FeatureTable.RequiredFeatures2;
         if (possible) return false;
         return sb.AgCount > 1 ? TryCopy(device, (long)sb.AgBlocks << sb.BlockLog, new byte[MaxSector], out _, out _)
-            : SuperblockDerivation.TryDerive(device, first, cancellation) is not null;
+            : SuperblockDerivation.TryDerive(device, first, memory, cancellation) is not null;
     }
 
     private static void ReportPrimary(FindingList findings, byte[] first, Fault? layout, bool checksum, int size)

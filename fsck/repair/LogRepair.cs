@@ -46,7 +46,8 @@ internal sealed class LogRepair(RepairView view)
     private string? Replay(LogState state, bool discard, out CorruptionException? unreadable)
     {
         view.Purpose = Remedy.ReplayLog;
-        RecoveryResult result = Recovery.Replay(view.Device, view.Geometry, past: true, state.Remains);
+        RecoveryResult result = Recovery.Replay(view.Device, view.Geometry, past: true, state.Remains, view.Budget.ForChanges / 2);
+        using OverlayDevice replayed = result.View;
         unreadable = result.Skipped!.Find(p => p.Structure is "log record");
         if (unreadable is not null && !discard) return Refuse(unreadable.Message);
         try

@@ -23,6 +23,8 @@ internal sealed class RepairPass
     private readonly SuperblockCheck _superblockCheck;
     private readonly Action<FsckProgress> _progress;
     private readonly Attempts _attempts;
+    /// <summary>Of one inode, with how often it was tried.</summary>
+    private const long BytesOfDamage = 160;
 
     /// <param name="attempts">What the passes before tried; this one adds to it.</param>
     /// <param name="trustReverseMap">Let the reverse map and the free space together correct a fork.</param>
@@ -117,7 +119,9 @@ internal sealed class RepairPass
 
     private void FindChunks(AgNumber ag)
     {
-        List<InodeChunk> found = new ChunkSalvage(_view, _cancellation).Find(ag);
+        long tables = _scan.Budget.Tables;
+        List<InodeChunk> found = new ChunkSalvage(_view, _scan.Budget, _cancellation).Find(ag);
+        _scan.Budget.Release(tables);
         _scan.Claims.ForgetChunks(ag);
         foreach (InodeChunk chunk in found)
             for (int i = 0; i < InodeChunkRecord.InodesPerChunk; i += Math.Min(_scan.Geometry.InodesPerBlock, InodeChunkRecord.InodesPerChunk))
@@ -139,10 +143,12 @@ internal sealed class RepairPass
     {
         (ulong Number, InodeDamage Damage)[] damaged = [.. Damage.Inodes.Where(i => (i.Value & which) != 0 && _attempts.Begin(which, i.Key)).Select(i => (i.Key, i.Value))];
         if (damaged.Length == 0) return false;
+        _scan.Budget.Require(Damage.Inodes.Count * BytesOfDamage);
         HashSet<ulong> forks = [.. damaged.Where(d => (d.Damage & InodeDamage.Fork) != 0).Select(d => d.Number)];
         // Of an inode that is gone others may still know; of a tree with a hole in it, its other blocks.
         HashSet<ulong> asked = [.. forks, .. damaged.Select(d => d.Number).Where(IsLost)];
-        RmapIndex rmaps = new(_view, asked, _cancellation);
+        long tables = _scan.Budget.Tables;
+        RmapIndex rmaps = new(_view, asked, _scan.Budget, _cancellation);
         SpacePool pool = new(_view, _scan);
         OwnedBlocks owned = new(_view, _scan, asked);
         InodeRepair repair = new(_view, rmaps, pool, owned, new LostInodes(_view, _scan, rmaps, owned, new ForkWriter(_view, pool)));
@@ -152,6 +158,7 @@ internal sealed class RepairPass
             _cancellation.ThrowIfCancellationRequested();
             any |= repair.Repair(number, damage, IsUsed(number));
         }
+        _scan.Budget.Release(tables);
         return any;
     }
 
@@ -204,9 +211,11 @@ internal sealed class RepairPass
     private bool TrustReverseMap(IReadOnlySet<ulong> inodes)
     {
         if (!_scan.Geometry.HasRmapbt) return false;
-        InodeRepair repair = new(_view, new RmapIndex(_view, inodes, _cancellation), new SpacePool(_view, _scan));
+        long tables = _scan.Budget.Tables;
+        InodeRepair repair = new(_view, new RmapIndex(_view, inodes, _scan.Budget, _cancellation), new SpacePool(_view, _scan));
         bool any = false;
         foreach (ulong number in inodes) any |= repair.Repair(number, InodeDamage.Fork, isUsed: true);
+        _scan.Budget.Release(tables);
         return any;
     }
 

@@ -12,14 +12,17 @@ namespace ImageFs.Fsck;
 /// </remarks>
 internal sealed class RepairView(BlockDevice image, MemoryBudget budget) : IDisposable
 {
+    /// <summary>Bounds the memory of all that is kept here.</summary>
+    public MemoryBudget Budget { get; } = budget;
+
     /// <summary>What is repaired.</summary>
     public BlockDevice Image { get; } = image;
 
     /// <summary>The log begins anew, in a cycle of its own.</summary>
     public bool HasNewLog { get; set; }
 
-    /// <summary>What the repaired image reads as.</summary>
-    public OverlayDevice Device { get; } = new(image) { MostBytes = budget.ForChanges };
+    /// <summary>What the repaired image reads as. It leaves half of the room to what is put over it: a replay, or a volume at work.</summary>
+    public OverlayDevice Device { get; } = new(image) { MostBytes = budget.ForChanges / 2 };
 
     /// <summary>Sizes as the repaired superblock has them; set once that is known.</summary>
     public Geometry Geometry { get; set; } = null!;
@@ -42,6 +45,7 @@ internal sealed class RepairView(BlockDevice image, MemoryBudget budget) : IDisp
         set => (_stage ?? Device).Purpose = FindingCode.WordFor(value);
     }
 
+    private const long MostCache = 64L << 20;
     private OverlayDevice? _stage;
 
     /// <summary>Lets the library work on the view as on any volume, and unmounts it: all of the work is done then, or none.</summary>
@@ -50,8 +54,8 @@ internal sealed class RepairView(BlockDevice image, MemoryBudget budget) : IDisp
     {
         try
         {
-            using OverlayDevice stage = _stage = new OverlayDevice(Device) { MostBytes = budget.ForChanges, Purpose = Device.Purpose };
-            using (Volume volume = Volume.Mount(stage, write: true, ownsDevice: false)) work(volume);
+            using OverlayDevice stage = _stage = new OverlayDevice(Device) { MostBytes = Budget.ForChanges / 2, Purpose = Device.Purpose };
+            using (Volume volume = Volume.Mount(stage, write: true, ownsDevice: false, cacheBytes: Math.Min(Budget.ForCache, MostCache))) work(volume);
             stage.Apply();
         }
         catch (XfsException e) when (e.Errno is not (Errno.EIO or Errno.ENOMEM))

@@ -24,11 +24,12 @@ internal sealed class SpacePool(RepairView view, Scan observed)
 
     private IEnumerable<FsBlock> Find(AgNumber ag)
     {
-        Scan scan = new(view.Device, view.Geometry, view.Head, new FindingList(0, 0), observed.Cancellation);
+        Scan scan = new(view.Device, view.Geometry, view.Head, new FindingList(0, 0), observed.Cancellation, observed.Budget);
         GroupHeaders headers = new(scan);
         if (!headers.Load(ag) || !headers.JudgeAgf()) yield break;
         PackedList<FreeRun> runs = new();
         Walk(scan, headers, ag, runs);
+        observed.Budget.Hold(runs.Count * 8L);
         for (int i = 0; i < runs.Count; i++)
             for (uint block = runs[i].Start; block < runs[i].End; block++)
                 if (!observed.Claims.Covers(ag, block)) yield return view.Geometry.Join(ag, new AgBlock(block));

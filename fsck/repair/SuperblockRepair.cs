@@ -19,7 +19,7 @@ internal sealed class SuperblockRepair(RepairView view)
     {
         view.Purpose = Remedy.RestoreSuperblock;
         FindingList unheard = new(0, 0);
-        if (SuperblockFinder.Find(view.Device, unheard, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
+        if (SuperblockFinder.Find(view.Device, unheard, view.Budget.Bytes, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
         byte[] before = view.Read(0, sector.Length);
         byte[] primary = source == 0 ? (byte[])sector.Clone() : Merge(before, sector);
         if (source == 0 && !TryDerived(primary, report, cancellation)) Vote(primary);
@@ -81,7 +81,7 @@ internal sealed class SuperblockRepair(RepairView view)
     private bool TryDerived(byte[] primary, FsckReport report, CancellationToken cancellation)
     {
         if (Superblock.At((ReadOnlySpan<byte>)primary).AgCount != 1 || !SuperblockDerivation.IsSuspect(view.Device, primary, report, cancellation)
-            || SuperblockDerivation.TryDerive(view.Device, primary, cancellation, unlessSame: true) is not byte[] derived) return false;
+            || SuperblockDerivation.TryDerive(view.Device, primary, view.Budget.Bytes, cancellation, unlessSame: true) is not byte[] derived) return false;
         CopyShared(derived, primary);
         return true;
     }

@@ -29,9 +29,9 @@ public sealed class Recovery
 
     private readonly IReadOnlyList<LogTransaction> _behind;
 
-    private Recovery(BlockDevice device, Geometry geometry, LogPosition position, long logBytes, bool past, IReadOnlyList<LogTransaction> behind)
+    private Recovery(BlockDevice device, Geometry geometry, LogPosition position, long logBytes, bool past, IReadOnlyList<LogTransaction> behind, long mostBytes)
     {
-        _result = new RecoveryResult(new OverlayDevice(device), position, geometry) { Skipped = past ? [] : null };
+        _result = new RecoveryResult(new OverlayDevice(device) { MostBytes = mostBytes }, position, geometry) { Skipped = past ? [] : null };
         _buffers = new RecoveryBuffers(_result, logBytes);
         _inodes = new RecoveryInodes(_result, _buffers);
         _dquots = new RecoveryDquots(_result, _buffers);
@@ -46,13 +46,14 @@ public sealed class Recovery
     /// <see cref="RecoveryResult.Skipped"/> says what that was.
     /// </param>
     /// <param name="remains">Replays only what is whole of a damaged log; null to look for head and tail.</param>
+    /// <param name="mostBytes">The most memory for changed blocks; what is more goes to a temporary file.</param>
     /// <returns>
     /// The view of the device after the replay. Unfinished intents are handed back as they are, unlinked inodes and CoW
     /// staging are left to the volume.
     /// </returns>
     /// <exception cref="CorruptionException">The log, or a block it changes, makes no sense.</exception>
     /// <exception cref="XfsUnsupportedException">The log changes something that is not known here.</exception>
-    public static RecoveryResult Replay(BlockDevice device, Geometry geometry, bool past = false, LogRemains? remains = null)
+    public static RecoveryResult Replay(BlockDevice device, Geometry geometry, bool past = false, LogRemains? remains = null, long mostBytes = long.MaxValue)
     {
         if (device.Length < geometry.DeviceBytes)
             throw new CorruptionException("superblock", "dblocks", $"the file system has {geometry.DeviceBytes} bytes, the device {device.Length}");
@@ -63,7 +64,7 @@ public sealed class Recovery
         if (unknown != 0 && !position.IsClean)
             throw new XfsUnsupportedException($"the log is dirty and may hold items of unknown kinds (log_incompat feature bits 0x{unknown:x})");
         long logBytes = (long)log.Distance(position.Tail.Block, position.Head) * LogRecordFormat.BasicBlock;
-        Recovery recovery = new(device, geometry, position, logBytes, past, remains?.Behind ?? []);
+        Recovery recovery = new(device, geometry, position, logBytes, past, remains?.Behind ?? [], mostBytes);
         if (!position.IsClean) recovery.Run(new LogReader(log, position, geometry));
         return recovery._result;
     }

@@ -12,7 +12,11 @@ internal readonly record struct SalvagedAttribute(AttributeFlags Space, byte[] N
 }
 
 /// <summary>What is left of the attributes of an inode.</summary>
-internal sealed record SalvagedAttributes(ulong Inode, List<SalvagedAttribute> All);
+internal sealed record SalvagedAttributes(ulong Inode, List<SalvagedAttribute> All)
+{
+    /// <summary>Memory it takes.</summary>
+    public long Bytes => All.Sum(a => 160L + a.Name.Length + a.Value.Length);
+}
 
 /// <summary>Reads attributes leaf by leaf, without the tree above them: any block of the fork that is a leaf of this inode counts.</summary>
 internal sealed class AttributeSalvage(RepairView view, ForkScan forks)

@@ -9,15 +9,16 @@ namespace ImageFs.Fsck;
 /// of it, or the reverse map says that these blocks hold inodes, or, where there is none to ask, if one of its inodes is in use
 /// and the blocks are not free.
 /// </remarks>
-internal sealed class ChunkSalvage(RepairView view, CancellationToken cancellation)
+internal sealed class ChunkSalvage(RepairView view, MemoryBudget budget, CancellationToken cancellation)
 {
+    private const int BytesOfBlock = 64;
     private readonly Geometry _g = view.Geometry;
     private readonly byte[] _inode = new byte[view.Geometry.InodeSize];
 
     /// <summary>Chunks of a group, sorted, with the holes that were found; which inodes are free is for the inodes to say.</summary>
     public List<InodeChunk> Find(AgNumber ag)
     {
-        Scan scan = new(view.Device, _g, view.Head, new FindingList(0, 0), cancellation);
+        Scan scan = new(view.Device, _g, view.Head, new FindingList(0, 0), cancellation, budget);
         GroupHeaders headers = new(scan);
         headers.Load(ag);
         SortedSet<uint> recorded = [];
@@ -89,7 +90,11 @@ internal sealed class ChunkSalvage(RepairView view, CancellationToken cancellati
                 continue;
             }
             for (uint i = 0; i < count; i++)
-                if (HoldsInodes(ag, start + i, bytes.AsSpan((int)i * _g.BlockSize, _g.BlockSize))) blocks.Add(start + i);
+                if (HoldsInodes(ag, start + i, bytes.AsSpan((int)i * _g.BlockSize, _g.BlockSize)))
+                {
+                    budget.Hold(BytesOfBlock);
+                    blocks.Add(start + i);
+                }
         }
         return blocks;
     }

@@ -16,6 +16,7 @@ internal readonly record struct OwnedBlock(BlockKind Kind, FsBlock Start, ulong 
 internal sealed class OwnedBlocks(RepairView view, Scan observed, IReadOnlySet<ulong> owners)
 {
     private readonly Geometry _g = view.Geometry;
+    private const int BytesOfBlock = 64;
     private Dictionary<ulong, List<OwnedBlock>>? _found;
 
     /// <summary>The blocks of an inode, bmbt blocks first, each kind in its order.</summary>
@@ -46,6 +47,7 @@ internal sealed class OwnedBlocks(RepairView view, Scan observed, IReadOnlySet<u
                     claimed ??= observed.Claims.Covered(group);
                     if (claimed.Contains(start + i) || free.Contains(start + i)) continue;
                     if (!found.TryGetValue(owner, out List<OwnedBlock>? list)) found[owner] = list = [];
+                    observed.Budget.Hold(BytesOfBlock);
                     list.Add(block with { Start = _g.Join(group, new AgBlock(start + i)) });
                 }
             }
@@ -98,7 +100,7 @@ internal sealed class OwnedBlocks(RepairView view, Scan observed, IReadOnlySet<u
 
     private BlockRuns FreeRuns(AgNumber ag)
     {
-        Scan scan = new(view.Device, _g, view.Head, new FindingList(0, 0), observed.Cancellation);
+        Scan scan = new(view.Device, _g, view.Head, new FindingList(0, 0), observed.Cancellation, observed.Budget);
         GroupHeaders headers = new(scan);
         PackedList<FreeRun> runs = new();
         if (headers.Load(ag) && headers.JudgeAgf())

@@ -6,6 +6,8 @@ namespace ImageFs.Fsck;
 /// <remarks>Asked only about those; no reverse map ever changes what a sound fork says.</remarks>
 internal sealed class RmapIndex
 {
+    /// <summary>A record, and what the list of them has to spare.</summary>
+    private const int BytesOfRecord = 64;
     private readonly Dictionary<ulong, List<(AgNumber Ag, Claim Claim)>> _records = [];
 
     private RmapIndex() { }
@@ -15,11 +17,12 @@ internal sealed class RmapIndex
 
     /// <summary>Reads all reverse maps once, as far as they can be read.</summary>
     /// <param name="owners">Whose records to keep.</param>
-    public RmapIndex(RepairView view, IReadOnlySet<ulong> owners, CancellationToken cancellation)
+    /// <param name="budget">Where what is kept counts.</param>
+    public RmapIndex(RepairView view, IReadOnlySet<ulong> owners, MemoryBudget budget, CancellationToken cancellation)
     {
         Geometry g = view.Geometry;
         if (!g.HasRmapbt || owners.Count == 0) return;
-        Scan scan = new(view.Device, g, view.Head, new FindingList(0, 0), cancellation);
+        Scan scan = new(view.Device, g, view.Head, new FindingList(0, 0), cancellation, budget);
         GroupHeaders headers = new(scan);
         TreeWalker walker = new(scan);
         IsComplete = true;
@@ -31,7 +34,7 @@ internal sealed class RmapIndex
                 IsComplete = false;
                 continue;
             }
-            Visitor visitor = new(this, group, owners);
+            Visitor visitor = new(this, group, owners, budget);
             walker.Walk<RmapbtTree, Visitor>(group, headers.Agf.RmapRoot, headers.Agf.RmapLevel, ref visitor);
             IsComplete &= !walker.IsBroken;
         }
@@ -68,7 +71,7 @@ internal sealed class RmapIndex
                 for (uint i = 0; i < claim.Count; i++) yield return g.Join(ag, new AgBlock(claim.Start + i));
     }
 
-    private readonly struct Visitor(RmapIndex index, AgNumber ag, IReadOnlySet<ulong> owners) : ILeafVisitor
+    private readonly struct Visitor(RmapIndex index, AgNumber ag, IReadOnlySet<ulong> owners, MemoryBudget budget) : ILeafVisitor
     {
         public void Visit(Where at, ReadOnlySpan<byte> records)
         {
@@ -77,6 +80,7 @@ internal sealed class RmapIndex
                 Claim claim = RmapVisitor.Read(records);
                 if (!claim.IsInode || !owners.Contains(claim.Owner)) continue;
                 if (!index._records.TryGetValue(claim.Owner, out List<(AgNumber, Claim)>? list)) index._records[claim.Owner] = list = [];
+                budget.Hold(BytesOfRecord);
                 list.Add((ag, claim));
             }
         }

@@ -8,7 +8,11 @@ internal readonly record struct SalvagedEntry(byte[] Name, InodeNumber Inode);
 
 /// <summary>What is left of a damaged directory.</summary>
 /// <param name="Parent">Where its ".." leads, 0 if that is not known.</param>
-internal sealed record SalvagedDirectory(ulong Inode, ulong Parent, List<SalvagedEntry> Entries);
+internal sealed record SalvagedDirectory(ulong Inode, ulong Parent, List<SalvagedEntry> Entries)
+{
+    /// <summary>Memory it takes.</summary>
+    public long Bytes => Entries.Sum(e => 64L + e.Name.Length);
+}
 
 /// <summary>Reads the entries of a directory without believing anything but the entries themselves.</summary>
 /// <remarks>
@@ -28,6 +32,7 @@ internal sealed class DirectorySalvage(RepairView view, Scan scan, ForkScan fork
         List<SalvagedEntry> entries = [];
         HashSet<string> names = [];
         ulong parent = 0;
+        long held = 0;
         if (core.Format == ForkFormat.Local) ReadShort(inode.AsSpan(InodeCore.Size, core.DataForkSize(_g.InodeSize)), core.FileSize, Take, ref parent);
         else
         {
@@ -40,7 +45,10 @@ internal sealed class DirectorySalvage(RepairView view, Scan scan, ForkScan fork
         {
             if (!DirectoryName.IsLegal(name) || name.SequenceEqual("."u8) || name.SequenceEqual(".."u8)) return;
             if (!_g.IsValid(new InodeNumber(child)) || child == number || !IsUsed(child) || !belongs(child)) return;
-            if (names.Add(System.Text.Encoding.Latin1.GetString(name))) entries.Add(new SalvagedEntry(name.ToArray(), new InodeNumber(child)));
+            if (!names.Add(System.Text.Encoding.Latin1.GetString(name))) return;
+            // Here, in the set of names, and in the cache of the directory that is made.
+            scan.Budget.Require(held += 256 + 3 * name.Length);
+            entries.Add(new SalvagedEntry(name.ToArray(), new InodeNumber(child)));
         }
     }
 

@@ -47,6 +47,24 @@ internal sealed class NameRepair
         return Work(items[..half], inode, kind, work) | Work(items[half..], inode, kind, work);
     }
 
+    /// <summary>Salvages as much as may be remembered at once, and has it written again.</summary>
+    private bool InPieces<T>(IEnumerable<T> salvaged, Func<T, long> size, Func<T, ulong> inode, InodeDamage kind, Action<Volume, ArraySegment<T>> work)
+    {
+        bool any = false;
+        List<T> piece = [];
+        long bytes = 0;
+        foreach (T item in salvaged)
+        {
+            piece.Add(item);
+            bytes += size(item);
+            if (bytes < _scan.Budget.ForSalvage) continue;
+            any |= Work<T>(piece.ToArray(), inode, kind, work);
+            piece.Clear();
+            bytes = 0;
+        }
+        return Work<T>(piece.ToArray(), inode, kind, work) | any;
+    }
+
     /// <summary>Unlinked lists in disorder are given up: what was on them is named again rather than freed.</summary>
     private bool ResetLists()
     {
@@ -81,8 +99,7 @@ internal sealed class NameRepair
         if (damaged.Length == 0) return false;
         _view.Purpose = Remedy.RebuildAttributes;
         AttributeSalvage salvage = new(_view, _forks);
-        SalvagedAttributes[] found = [.. damaged.Select(salvage.Collect)];
-        return Work<SalvagedAttributes>(found, a => a.Inode, InodeDamage.Attributes, (volume, part) =>
+        return InPieces(damaged.Select(salvage.Collect), a => a.Bytes, a => a.Inode, InodeDamage.Attributes, (volume, part) =>
         {
             foreach (SalvagedAttributes attributes in part) new AttributeRebuild(volume).Rebuild(attributes);
         });
@@ -104,8 +121,7 @@ internal sealed class NameRepair
         _view.Purpose = Remedy.RebuildDirectory;
         DirectorySalvage salvage = new(_view, _scan, _forks);
         HashSet<ulong> named = [];
-        SalvagedDirectory[] found = [.. directories.Order().Select(d => Salvage(salvage, d, named, cyclic))];
-        return Work<SalvagedDirectory>(found, d => d.Inode, InodeDamage.Directory, (volume, part) =>
+        return InPieces(directories.Order().Select(d => Salvage(salvage, d, named, cyclic)), d => d.Bytes, d => d.Inode, InodeDamage.Directory, (volume, part) =>
         {
             foreach (SalvagedDirectory directory in part) new DirectoryRebuild(volume).Rebuild(directory);
         });
