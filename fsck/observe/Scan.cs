@@ -132,6 +132,7 @@ internal sealed class Scan
     {
         if (TryReadQuietly(offset, into, out string problem)) return true;
         MindOrder();
+        MindOrder();
         IsPartial = true;
         if (!IsBeyondEnd(offset, into.Length))
         {
@@ -173,6 +174,7 @@ internal sealed class Scan
     /// <summary>Reports that blocks of a fork are cut off; what cannot be read for that reason is not reported again.</summary>
     public void ReportCutOff(ulong inode, string fork, ulong beyond, ulong blocks)
     {
+        MindOrder();
         _cutOff.Add(inode);
         InodeNumber number = new(inode);
         Report(FindingCodes.BeyondEnd, At(Geometry.AgOf(number), Geometry.BlockOf(Geometry.InodeInAg(number)), inode), $"{beyond} of {blocks} blocks of the {fork} fork");
