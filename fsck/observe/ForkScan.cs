@@ -157,6 +157,9 @@ internal sealed class ForkScan(Scan scan, TreeWalker walker)
             if (extent.Offset.Value < _end) return $"it begins at file block {extent.Offset}, the one before it ends at {_end}";
             if (extent.Offset.Value + extent.Length > FileBlock.Limit) return $"{extent} lies beyond the end of all files";
             if (!realtime && !scan.Geometry.IsValid(extent.Start, extent.Length)) return $"{extent} is outside the space of data blocks";
+            ulong realtimeBlocks = scan.Geometry.Superblock.RealtimeBlocks;
+            if (realtime && realtimeBlocks != 0 && (extent.Start.Value > realtimeBlocks || extent.Length > realtimeBlocks - extent.Start.Value))
+                return $"{extent} is outside the realtime device of {realtimeBlocks} blocks";
             if (extent.Unwritten && (attribute || type != FileMode16.Regular)) return $"{extent} cannot be unwritten here";
             return null;
         }

@@ -27,7 +27,7 @@ public static class FindingCodes
     public static readonly FindingCode LogIntents = Row("log-intents", Info, "the log ends in the middle of operations ({0}); the image was checked as it is once they are finished", ReplayLog);
     public static readonly FindingCode LogForm = Row("log-form", Warning, "the log is damaged, but nothing of it is lost: {0}", ReplayLog);
     public static readonly FindingCode LogDamaged = Row("log-damaged", Error, "the log cannot be replayed, the image was checked as it is: {0}", None);
-    public static readonly FindingCode RealtimeUnchecked = Row("realtime-unchecked", Info, "the realtime device and the files on it are not checked", None);
+    public static readonly FindingCode RealtimeUnchecked = Row("realtime-unchecked", Info, "the realtime device is not checked, and of the files on it only that their extents lie inside", None);
 
     // What every block of metadata can have: four rows for each structure.
     private static readonly (string Prefix, string Name, Remedy Remedy)[] s_structures =

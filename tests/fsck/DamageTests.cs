@@ -108,6 +108,24 @@ public sealed class DamageTests
     }
 
     [TestMethod]
+    public void ExtentsOfRealtimeFilesLieInsideTheRealtimeDevice()
+    {
+        DamagedImage image = new("plain-4k");
+        ulong[] files = [.. image.Inodes().Where(n => image.Core(n) is { IsRegular: true, Format: ForkFormat.Extents, ExtentCount: 1 } c && c.LinkCount != 0).Take(2)];
+        Extent inside = new(default, new FsBlock(96), 4, false), outside = inside with { Start = new FsBlock(97) };
+        for (uint ag = 0; ag < image.Geometry.AgCount; ag++) image.Sb(ag, (ref Superblock s) => s.RealtimeBlocks = 100);
+        foreach ((ulong file, Extent extent) in files.Zip([inside, outside]))
+        {
+            image.Fork(file, b => System.Runtime.InteropServices.MemoryMarshal.Write(b, new PackedExtent(extent)));
+            image.Inode(file, (ref InodeCore c) => (c.Flags, c.BlockCount) = (c.Flags | InodeFlags.Realtime, 4));
+        }
+        FsckReport report = FsckOf.Device(image.Device);
+        Finding found = report.Findings.Single(f => f.Code == FindingCodes.InodeExtent);
+        Assert.AreEqual(files[1], found.Inode);
+        Assert.Contains("outside the realtime device of 100 blocks", found.Message);
+    }
+
+    [TestMethod]
     public void WhatIsNotXfsIsRefused()
     {
         FsckReport report = FsckOf.Device(new MemoryDevice(1 << 20));
