@@ -29,9 +29,9 @@ public sealed partial class FileSystem : IDisposable
         Volume = volume;
         _names = new NameOperations(volume);
         Files = new FileData(volume);
-        Remapper = new Remapper(volume, Files);
+        Remapper = new Remapper(volume, Files, DropCapability);
         AtomicWrites = new AtomicWrites(volume, Files);
-        Space = new SpaceOperations(volume, Files);
+        Space = new SpaceOperations(volume, Files, DropCapability);
         Exchanger = new Exchanger(volume, Files);
     }
 

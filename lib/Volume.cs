@@ -329,7 +329,10 @@ internal sealed partial class Volume : IAttributeHome, IDisposable
         try
         {
             inode.Cow.CancelAll();
-            if (inode.Inode.Core.Mode != 0 && inode.Inode.Core.LinkCount == 0) new FileData(this).Inactivate(inode.Inode);
+            if (inode.Inode.Core.Mode == 0) return;
+            FileData data = new(this);
+            if (inode.Inode.Core.LinkCount == 0) data.Inactivate(inode.Inode);
+            else data.FreeBehindEnd(inode.Inode);
         }
         catch
         {

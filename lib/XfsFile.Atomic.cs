@@ -26,7 +26,7 @@ public sealed partial class XfsFile
         if (requireInPlace) throw new XfsUnsupportedException("this write cannot be atomic in place: its blocks have to move");
         using (IoHold alone = EnterAlone(LayoutRange.OfLength(Checked(), offset, data.Length)))
         {
-            lock (Volume.Gate) _fileSystem.AtomicWrites.Write(Changed(true), offset, data);
+            lock (Volume.Gate) _fileSystem.AtomicWrites.Write(Changed(), offset, data);
         }
         if (sync == SyncMode.Data) Volume.Flush();
     }
@@ -42,7 +42,7 @@ public sealed partial class XfsFile
             end = _inode.Size;
             if (data.IsEmpty) return end;
             _fileSystem.AtomicWrites.Check(end, data.Length);
-            lock (Volume.Gate) _fileSystem.AtomicWrites.Write(Changed(true), end, data);
+            lock (Volume.Gate) _fileSystem.AtomicWrites.Write(Changed(), end, data);
         }
         if (sync == SyncMode.Data) Volume.Flush();
         return end;

@@ -72,8 +72,8 @@ public sealed partial class XfsFile
     {
         SpaceOperations.Check(mode, offset, length);
         bool moves = (mode & (FallocateMode.InsertRange | FallocateMode.CollapseRange)) != 0;
-        using IoHold alone = EnterAlone(moves ? LayoutRange.ToTheEnd(Checked(), offset) : LayoutRange.OfLength(Checked(), offset, length));
-        lock (Volume.Gate) _fileSystem.Space.Do(Changed(true), mode, offset, length);
+        using IoHold alone = EnterAlone(moves ? LayoutRange.ToTheEnd(Writable(), offset) : LayoutRange.OfLength(Writable(), offset, length));
+        lock (Volume.Gate) _fileSystem.Space.Do(_inode, mode, offset, length);
     }
 
     /// <summary>Gives a range blocks where it has none. They are unwritten: they read as zeros and cost no writing.</summary>
@@ -108,8 +108,8 @@ public sealed partial class XfsFile
             return;
         }
         SpaceOperations.Check(FallocateMode.UnshareRange, offset, length);
-        using IoHold alone = EnterAlone(LayoutRange.OfLength(Checked(), offset, length));
-        lock (Volume.Gate) _fileSystem.Space.UnshareOnly(Changed(true), offset, length);
+        using IoHold alone = EnterAlone(LayoutRange.OfLength(Writable(), offset, length));
+        lock (Volume.Gate) _fileSystem.Space.UnshareOnly(_inode, offset, length);
     }
 
     private static FallocateMode Keep(bool keepSize) => keepSize ? FallocateMode.KeepSize : FallocateMode.Allocate;
@@ -123,9 +123,9 @@ public sealed partial class XfsFile
     public long CopyRange(XfsFile source, long sourceOffset, long offset, long length)
     {
         RequireSameVolume(source);
-        using IoPair both = EnterBoth(() => IoPair.Enter(source.Checked(), Checked()),
-            LayoutRange.OfLength(source.Checked(), sourceOffset, length), LayoutRange.OfLength(Checked(), offset, length));
-        lock (Volume.Gate) return _fileSystem.Remapper.Copy(source.Checked(), sourceOffset, Changed(length > 0), offset, length);
+        using IoPair both = EnterBoth(() => IoPair.Enter(source.Checked(), Writable()),
+            LayoutRange.OfLength(source.Checked(), sourceOffset, length), LayoutRange.OfLength(Writable(), offset, length));
+        lock (Volume.Gate) return _fileSystem.Remapper.Copy(source._inode, sourceOffset, _inode, offset, length);
     }
 
     /// <summary>Copies until all is copied or the source ends.</summary>
@@ -185,11 +185,11 @@ public sealed partial class XfsFile
     {
         RequireSameVolume(first);
         bool toEnd = (options & ExchangeOptions.ToEnd) != 0;
-        using IoBoth both = EnterBoth(() => IoBoth.Enter(first.Checked(), Checked()),
-            LayoutRange.OfLength(first.Checked(), firstOffset, toEnd ? 0 : length), LayoutRange.OfLength(Checked(), offset, toEnd ? 0 : length));
+        using IoBoth both = EnterBoth(() => IoBoth.Enter(first.Writable(), Writable()),
+            LayoutRange.OfLength(first.Writable(), firstOffset, toEnd ? 0 : length), LayoutRange.OfLength(Writable(), offset, toEnd ? 0 : length));
         lock (Volume.Gate)
         {
-            OpenInode one = first.Writable(), other = Writable();
+            (OpenInode one, OpenInode other) = (first._inode, _inode);
             _fileSystem.Exchanger.Exchange(one, firstOffset, other, offset, length, options, fresh);
             if ((options & ExchangeOptions.DryRun) != 0) return;
             _fileSystem.DropCapability(one.Inode);

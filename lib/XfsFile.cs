@@ -110,11 +110,10 @@ public sealed partial class XfsFile : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         if (TryOverwrite(offset, data)) return;
         long end = offset > long.MaxValue - data.Length ? long.MaxValue : offset + data.Length;
-        using IoHold alone = EnterToWrite(new LayoutRange(Checked(), offset, end));
-        Volume.RequireWritable();
-        Writable();
+        using IoHold alone = EnterToWrite(new LayoutRange(Writable(), offset, end));
+        _fileSystem.Files.CheckWrite(offset, data.Length);
         if (data.Length > 0 && !_fileSystem.HasNoCapability(_inode))
-            lock (Volume.Gate) Changed(true);
+            lock (Volume.Gate) Changed();
         _fileSystem.Files.Write(_inode, offset, data);
     }
 
@@ -131,8 +130,12 @@ public sealed partial class XfsFile : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         // Growing moves nothing.
-        using IoHold alone = EnterAlone(LayoutRange.ToTheEnd(Checked(), length < Length ? length : long.MaxValue));
-        lock (Volume.Gate) _fileSystem.Files.SetLength(Changed(true), length);
+        using IoHold alone = EnterAlone(LayoutRange.ToTheEnd(Writable(), length < Length ? length : long.MaxValue));
+        lock (Volume.Gate)
+        {
+            _fileSystem.Files.CheckLength(_inode, length);
+            _fileSystem.Files.SetLength(Changed(), length);
+        }
     }
 
     /// <summary>Lets a range of this file share the blocks of a range of another one, or of itself (FICLONERANGE).</summary>
@@ -142,13 +145,14 @@ public sealed partial class XfsFile : IDisposable
     /// <param name="length">A multiple of the block size, unless it ends the source; 0 means to the end of the source.</param>
     /// <exception cref="XfsException">EINVAL, EPERM, EBADF, EXDEV, EOPNOTSUPP, ENOSPC as FICLONERANGE gives them.</exception>
     /// <exception cref="RangeCanceledException">Cancelled midway; it says how much is cloned.</exception>
-    public void CloneRange(XfsFile source, long sourceOffset, long offset, long length, CancellationToken cancellation = default)
+    /// <param name="sync">Data: durable on return (what O_SYNC does to it).</param>
+    public void CloneRange(XfsFile source, long sourceOffset, long offset, long length, CancellationToken cancellation = default, SyncMode sync = SyncMode.None)
     {
         RequireSameVolume(source);
-        using IoPair both = EnterBoth(() => IoPair.Enter(source.Checked(), Checked()),
-            LayoutRange.OfLength(source.Checked(), sourceOffset, length), LayoutRange.OfLength(Checked(), offset, length), cancellation);
-        lock (Volume.Gate) Changed(true);
-        _fileSystem.Remapper.Clone(source.Checked(), sourceOffset, Checked(), offset, length, cancellation);
+        using (IoPair both = EnterBoth(() => IoPair.Enter(source.Checked(), Writable()),
+            LayoutRange.OfLength(source.Checked(), sourceOffset, length), LayoutRange.OfLength(Writable(), offset, length), cancellation))
+            _fileSystem.Remapper.Clone(source._inode, sourceOffset, _inode, offset, length, cancellation);
+        if (sync == SyncMode.Data) Volume.Flush();
     }
 
     /// <summary>Compares a range of this file with one of another, byte by byte, and shares the blocks if they are equal.</summary>
@@ -207,12 +211,11 @@ public sealed partial class XfsFile : IDisposable
         return inode;
     }
 
-    /// <summary>The file, about to get other contents: nobody shall run them with capabilities that were meant for the old ones.</summary>
-    private OpenInode Changed(bool changes)
+    /// <summary>The file, about to get other contents: nobody shall run them with capabilities that were meant for the old ones. Under the gate.</summary>
+    private OpenInode Changed()
     {
-        OpenInode inode = Writable();
-        if (changes) _fileSystem.DropCapability(inode.Inode);
-        return inode;
+        _fileSystem.DropCapability(_inode.Inode);
+        return _inode;
     }
 
     private void RequireSameVolume(XfsFile source)

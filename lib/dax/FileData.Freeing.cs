@@ -20,6 +20,23 @@ internal sealed partial class FileData
         volume.RunInPieces(from, (Transaction tx, ref FileBlock at) => UnmapSome(tx, inode, kind, at, end), ExtentsPerTransaction);
     }
 
+    /// <summary>
+    /// Frees blocks behind the end of a file that nobody put there on purpose, when the file is closed, as the kernel does. A power
+    /// cut in the middle of a long write leaves such, a unit of the extent size hint reaches there, and a kernel allocates ahead.
+    /// </summary>
+    public void FreeBehindEnd(Inode inode)
+    {
+        if (!inode.IsRegular || (inode.Core.Flags & (InodeFlags.Preallocated | InodeFlags.Append | InodeFlags.Realtime)) != 0) return;
+        try
+        {
+            FreeRange(inode, ForkKind.Data, BlockUp((long)inode.Core.FileSize.Value), new FileBlock(FileBlock.Limit));
+        }
+        catch (CorruptionException)
+        {
+            // Whoever reads the file is told; closing it is not the time.
+        }
+    }
+
     /// <summary>Unmaps and drops whatever a file maps in a range, within one transaction.</summary>
     internal void UnmapAll(Transaction tx, Inode inode, FileBlock from, FileBlock end)
     {

@@ -31,15 +31,20 @@ internal sealed partial class FileData
         }
     }
 
+    /// <summary>Throws unless a file can be truncated or grown to a length (ftruncate).</summary>
+    /// <exception cref="XfsException">EPERM: append-only. EFBIG: more than a file can have.</exception>
+    public void CheckLength(OpenInode file, long length)
+    {
+        volume.RequireWritable();
+        if ((file.Inode.Core.Flags & InodeFlags.Append) != 0) throw new XfsException(Errno.EPERM, "the file is append-only");
+        if (BlockUp(length).Value > FileBlock.Limit) throw new XfsException(Errno.EFBIG, $"{length} bytes are more than a file can have");
+    }
+
     /// <summary>Gives a file another size: bytes beyond the old end read as zeros, blocks beyond the new end are freed.</summary>
     public void SetLength(OpenInode file, long length)
     {
-        volume.RequireWritable();
         Inode inode = file.Inode;
         long size = (long)inode.Core.FileSize.Value;
-        if (length < 0) throw new ArgumentOutOfRangeException(nameof(length));
-        if ((inode.Core.Flags & InodeFlags.Append) != 0) throw new XfsException(Errno.EPERM, "the file is append-only");
-        if (BlockUp(length).Value > FileBlock.Limit) throw new XfsException(Errno.EFBIG, $"{length} bytes are more than a file can have");
         if (length >= size)
         {
             ZeroMapped(file, size, length);

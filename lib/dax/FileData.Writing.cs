@@ -22,10 +22,8 @@ internal sealed partial class FileData
     /// </exception>
     public void Write(OpenInode file, long offset, ReadOnlySpan<byte> data)
     {
-        volume.RequireWritable();
+        CheckWrite(offset, data.Length);
         if (data.IsEmpty) return;
-        if (offset < 0 || offset > Geometry.MaxFileSize - data.Length || BlockUp(offset + data.Length).Value > FileBlock.Limit)
-            throw new XfsException(Errno.EFBIG, $"a write of {data.Length} bytes at {offset} ends beyond the largest file");
         long size = (long)file.Inode.Core.FileSize.Value;
         if (offset > size)
         {
@@ -47,6 +45,15 @@ internal sealed partial class FileData
             offset += done;
             data = data[done..];
         }
+    }
+
+    /// <summary>Throws unless bytes can be written to a place at all.</summary>
+    /// <exception cref="XfsException">EROFS; EFBIG: beyond the largest file.</exception>
+    public void CheckWrite(long offset, int length)
+    {
+        volume.RequireWritable();
+        if (length > 0 && (offset < 0 || offset > Geometry.MaxFileSize - length || BlockUp(offset + length).Value > FileBlock.Limit))
+            throw new XfsException(Errno.EFBIG, $"a write of {length} bytes at {offset} ends beyond the largest file");
     }
 
     /// <summary>Writes as much as one mapping allows.</summary>

@@ -27,7 +27,8 @@ public readonly record struct DedupeResult(DedupeStatus Status, long BytesCompar
 
 /// <summary>Makes ranges of files share blocks. Clone and dedupe differ in what they check and touch; the remap is one.</summary>
 /// <remarks>Per transaction: unmap the old run, drop its reference, count one more owner for the new one, map it, grow the size.</remarks>
-internal sealed class Remapper(Volume volume, FileData data)
+/// <param name="dropCapability">Called when nothing is left to refuse and contents are about to change.</param>
+internal sealed class Remapper(Volume volume, FileData data, Action<Inode> dropCapability)
 {
     /// <summary>Bytes compared at a time.</summary>
     private const int CompareUnit = 1 << 18;
@@ -60,6 +61,7 @@ internal sealed class Remapper(Volume volume, FileData data)
         CheckOverlap(source, sourceOffset, destination, destinationOffset, length);
         if (data.BlockUp(destinationOffset + length).Value > FileBlock.Limit) throw new XfsException(Errno.EFBIG, "the clone would end beyond the largest file");
 
+        lock (volume.Gate) dropCapability(destination.Inode);
         SetReflink(source.Inode);
         SetReflink(destination.Inode);
         if (destinationOffset > size)
@@ -128,6 +130,7 @@ internal sealed class Remapper(Volume volume, FileData data)
         length = Math.Min(length, XfsFile.MaxCopy);
         if (length == 0) return 0;
 
+        dropCapability(destination.Inode);
         bool aligned = (sourceOffset | destinationOffset) % BlockSize == 0 && Geometry.HasReflink;
         bool ends = sourceOffset + length == sourceSize && destinationOffset + length >= size;
         long whole = !aligned ? 0 : ends ? length : length - length % BlockSize;
@@ -178,8 +181,8 @@ internal sealed class Remapper(Volume volume, FileData data)
             throw Invalid("a negative or too large offset or length");
         if (!Geometry.HasReflink) throw new XfsUnsupportedException("the file system was made without reflink");
         volume.RequireWritable();
-        if ((destination.Inode.Core.Flags & (InodeFlags.Immutable | InodeFlags.Append)) != 0)
-            throw new XfsException(Errno.EPERM, "the destination is immutable or append-only");
+        // An append-only file can only be opened to append; who had it open before may still do this, as in the kernel.
+        if ((destination.Inode.Core.Flags & InodeFlags.Immutable) != 0) throw new XfsException(Errno.EPERM, "the destination is immutable");
     }
 
     private void CheckAlignment(long sourceOffset, long destinationOffset)

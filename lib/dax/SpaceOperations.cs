@@ -21,7 +21,8 @@ namespace ImageFs.Dax;
 /// Where an operation takes several transactions, a power cut leaves a first part of it: blocks of the range are as they were
 /// or as they should become.
 /// </remarks>
-internal sealed class SpaceOperations(Volume volume, FileData data)
+/// <param name="dropCapability">Called when the file may be changed at all, before its contents are.</param>
+internal sealed class SpaceOperations(Volume volume, FileData data, Action<Inode> dropCapability)
 {
     private readonly ExtentShift _shift = new(volume, data);
 
@@ -47,6 +48,7 @@ internal sealed class SpaceOperations(Volume volume, FileData data)
     public void Do(OpenInode file, FallocateMode mode, long offset, long length)
     {
         Check(file, mode, offset, length);
+        dropCapability(file.Inode);
         switch (mode & ~FallocateMode.KeepSize)
         {
             case FallocateMode.CollapseRange: _shift.Collapse(file, offset, length); return;
@@ -72,6 +74,7 @@ internal sealed class SpaceOperations(Volume volume, FileData data)
     public void UnshareOnly(OpenInode file, long offset, long length)
     {
         Check(file, FallocateMode.UnshareRange, offset, length);
+        dropCapability(file.Inode);
         volume.Run(tx => data.Touch(tx, file.Inode, 0));
         Unshare(file, offset, length);
     }

@@ -65,10 +65,12 @@ internal sealed class Deduplicator(FileSystem fileSystem, DeduplicationOptions o
                 long done = 0;
                 for (int i = 0; i < _files.Count; i++)
                 {
-                    progress?.Report(new(pass + 1, passes, done, total));
+                    long before = done;
+                    void At(long offset) => progress?.Report(new(pass + 1, passes, before + Math.Min(offset, _files[i].Size), total));
+                    At(0);
                     Open(i);
-                    if (options.WholeFiles) ScanWhole(i, wholes, buffer.AsSpan(0, Piece));
-                    else Scan(i, (uint)pass, (uint)passes, buffer.AsSpan(0, Piece));
+                    if (options.WholeFiles) ScanWhole(i, wholes, buffer.AsSpan(0, Piece), At);
+                    else Scan(i, (uint)pass, (uint)passes, buffer.AsSpan(0, Piece), At);
                     done += _files[i].Size;
                 }
                 progress?.Report(new(pass + 1, passes, total, total));
@@ -125,12 +127,13 @@ internal sealed class Deduplicator(FileSystem fileSystem, DeduplicationOptions o
     }
 
     /// <summary>One file, as a whole: its twin is the first file of its size and hash.</summary>
-    private void ScanWhole(int index, Dictionary<(long, ulong), int> wholes, Span<byte> buffer)
+    private void ScanWhole(int index, Dictionary<(long, ulong), int> wholes, Span<byte> buffer, Action<long> reached)
     {
         ulong hash = 0;
         for (long at = 0; _target!.Read(at, buffer) is int read and > 0; at += read)
         {
             cancellation.ThrowIfCancellationRequested();
+            if (at > 0) reached(at);
             hash = hash * 31 + BlockHash.Compute(buffer[..read]);
             _read += read;
         }
@@ -156,9 +159,9 @@ internal sealed class Deduplicator(FileSystem fileSystem, DeduplicationOptions o
     }
 
     /// <summary>One file, block by block.</summary>
-    private void Scan(int index, uint part, uint parts, Span<byte> buffer)
+    private void Scan(int index, uint part, uint parts, Span<byte> buffer, Action<long> reached)
     {
-        long size = _files[index].Size;
+        long size = _files[index].Size, told = 0;
         foreach (FileExtent extent in _target!.GetExtents())
         {
             if (extent.Unwritten) continue;
@@ -166,6 +169,7 @@ internal sealed class Deduplicator(FileSystem fileSystem, DeduplicationOptions o
             for (long at = extent.Offset; at < end;)
             {
                 cancellation.ThrowIfCancellationRequested();
+                if (at - told >= Piece) reached(told = at);
                 int read = _target.Read(at, buffer[..(int)Math.Min(buffer.Length, end - at)]);
                 if (read == 0) break; // it has become shorter
                 if (part == 0) _read += read;

@@ -306,6 +306,7 @@ public sealed class CloneTests
         w.Fs.Clock = () => new Timestamp(2_000, 5);
         CloneRange(w, "/a", 0, "/b", 0, 0);
         Assert.AreEqual(1_000, w.Fs.GetEntry("/a").Modified.Seconds);
+        Assert.AreEqual(1_000, w.Fs.GetEntry("/a").Changed.Seconds);
         Assert.AreEqual(new Timestamp(2_000, 5), w.Fs.GetEntry("/b").Modified);
         Assert.AreEqual(new Timestamp(2_000, 5), w.Fs.GetEntry("/b").Changed);
     }
@@ -364,6 +365,16 @@ public sealed class CloneTests
         Assert.AreEqual("....", w.Picture("/zeros"));
         Assert.AreEqual(DedupeStatus.Same, Dedupe(w, "/zeros2", 0, "/hole2", 0, 4 * B).Status);
         Assert.AreEqual("ssss", w.Picture("/hole2"));
+        foreach (string path in new[] { "/u", "/u2" })
+            using (XfsFile u = w.Fs.CreateFile(path)) u.Allocate(0, 4 * B);
+        w.Fill("/zeros3", 4, 0);
+        w.Fill("/zeros4", 4, 0);
+        Assert.AreEqual(new DedupeResult(DedupeStatus.Same, 4 * B, 4 * B), Dedupe(w, "/u", 0, "/zeros3", 0, 4 * B));
+        Assert.AreEqual("....", w.Picture("/zeros3"), "nothing can be shared with unwritten blocks");
+        Assert.AreEqual(new DedupeResult(DedupeStatus.Same, 4 * B, 4 * B), Dedupe(w, "/zeros4", 0, "/u2", 0, 4 * B));
+        Assert.AreEqual("ssss", w.Picture("/u2"));
+        Assert.AreEqual("uuuu", w.Picture("/u"));
+        foreach (string path in new[] { "/zeros", "/hole2", "/zeros3", "/u2" }) IsAll(0, w.Read(path));
     }
 
     [TestMethod]
@@ -385,13 +396,16 @@ public sealed class CloneTests
         w.Write("/a", 0, Repeat((byte)'a', (int)Odd));
         w.Write("/b", 0, Repeat((byte)'a', (int)Odd));
         w.Fill("/c", 20, (byte)'a');
+        w.Fs.SetAttributes("/c", mode: 0b100_111_101_101);
+        Entry before = w.Fs.GetEntry("/c");
         w.Fs.Clock = () => new Timestamp(5_000_000_000, 0);
         Assert.AreEqual(new DedupeResult(DedupeStatus.Same, Odd, Odd), Dedupe(w, "/a", 0, "/b", 0, Odd));
         Assert.AreEqual(new string('s', 17), w.Picture("/b"));
         Assert.AreEqual(new DedupeResult(DedupeStatus.Same, Odd, 65536), Dedupe(w, "/a", 0, "/c", 0, Odd));
         Assert.AreEqual(new string('s', 16) + "pppp", w.Picture("/c"));
         IsAll((byte)'a', w.Read("/c"));
-        Assert.AreNotEqual(5_000_000_000, w.Fs.GetEntry("/c").Modified.Seconds, "dedupe leaves the times alone");
+        Entry after = w.Fs.GetEntry("/c");
+        Assert.AreEqual((before.Modified, before.Changed, before.Mode), (after.Modified, after.Changed, after.Mode), "dedupe leaves times and mode alone");
     }
 
     [TestMethod]

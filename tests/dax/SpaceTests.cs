@@ -56,9 +56,13 @@ public sealed class SpaceTests
         using World w = new();
         w.Fs.CreateFile("/e").Dispose();
         w.Fs.SetExtentSize("/e", 16 * B);
-        w.Write("/e", 100 * B, Repeat(1, B));
+        using (XfsFile e = w.Fs.OpenFile("/e", write: true))
+        {
+            e.Write(100 * B, Repeat(1, B));
+            Assert.AreEqual(16 * B, e.AllocatedBytes, "the unit reaches behind the end");
+        }
         Assert.AreEqual("96. 4u 1p", Runs(w.Picture("/e")));
-        Assert.AreEqual(16UL, w.Fs.GetEntry("/e").Blocks, "the unit reaches behind the end");
+        Assert.AreEqual(5UL, w.Fs.GetEntry("/e").Blocks, "what the unit has behind the end is given back when the file is closed");
         w.Write("/e", 10 * B, Repeat(2, B + 1));
         Assert.AreEqual("10u 2p 4u 80. 4u 1p", Runs(w.Picture("/e")));
         Do(w, "/e", f => f.Allocate(40 * B, B));
@@ -245,10 +249,111 @@ public sealed class SpaceTests
         a.CloneRange(b, 0, 0, B);
         b.SetLength(B);
         w.Fs.SetFlags("/b", clear: InodeFlags.Immutable);
-        w.Fs.SetFlags("/b", set: InodeFlags.Append);
-        b.Allocate(B, B, keepSize: true);
-        Assert.AreEqual(Errno.EPERM, ErrnoOf(() => b.PunchHole(0, B)));
-        Assert.AreEqual(Errno.EPERM, ErrnoOf(() => b.SetLength(0)));
+    }
+
+    /// <summary>By a handle from before the flag, call by call as the kernel answers.</summary>
+    [TestMethod]
+    [DataRow(InodeFlags.Immutable, 0x8u)]
+    [DataRow(InodeFlags.Append, 0x10u)]
+    public void S72_WhatAnImmutableAndAnAppendOnlyFileRefuseIsWhatTheKernelRefuses(InodeFlags flag, uint xflag)
+    {
+        using TempImage image = Ranges.NewImage();
+        Ranges.Make(image, out TempImage? copy);
+        List<int> ours, kernels;
+        using (FileSystem fs = FileSystem.Open(image.Path, write: true))
+        {
+            using XfsFile g = fs.OpenFile("/g", write: true), f = fs.OpenFile("/f", write: true);
+            fs.SetFlags("/g", set: flag);
+            static int Try(Action action)
+            {
+                try
+                {
+                    action();
+                    return 0;
+                }
+                catch (XfsException why)
+                {
+                    return why.Errno;
+                }
+            }
+            ours =
+            [
+                Try(() => g.Write(5, new byte[3])), Try(() => g.CloneRange(f, 0, B, B)), Try(() => g.CloneRange(f, 0, 5, B)), Try(() => f.CloneRange(g, 3 * B, 3 * B, B)),
+                Try(() => g.DedupeRange(f, 0, B, B)), Try(() => g.CopyRange(f, 0, 2 * B, B)), Try(() => g.ExchangeRange(f, 0, 0, B)),
+                .. new[] { 0, 1, 3, 8, 0x10, 0x20, 0x40 }.Select(mode => Try(() => g.Fallocate((FallocateMode)mode, 4 * B, 20 * B))),
+                .. new[] { 8, 0x20 }.Select(mode => Try(() => g.Fallocate((FallocateMode)mode, 4 * B, B))),
+                Try(() => g.SetLength(12 * B + 1)),
+            ];
+            fs.SetFlags("/g", clear: flag);
+        }
+        OurFsck.AssertClean(image.Path);
+        Assert.Contains(Errno.EPERM, ours);
+        if (copy is null) return;
+        using (copy)
+        {
+            using (KernelMount mount = KernelMount.ReadWrite(copy.Path, Ranges.MountOptions))
+            using (PosixFile g = new(mount["g"]), f = new(mount["f"]))
+            {
+                void Set(uint flags) => Assert.AreEqual(0, KernelCalls.SetFlags(mount["g"], old => old with { Flags = flags }));
+                Set(xflag);
+                g.Write(5, new byte[3]);
+                kernels =
+                [
+                    0, g.CloneRange(f, 0, B, B), g.CloneRange(f, 0, 5, B), f.CloneRange(g, 3 * B, 3 * B, B),
+                    Dedupe(g, f), g.CopyRange(f, 0, 2 * B, B, out _), g.ExchangeRange(f, 0, 0, B, 0),
+                    .. new[] { 0, 1, 3, 8, 0x10, 0x20, 0x40 }.Select(mode => g.Allocate(mode, 4 * B, 20 * B)),
+                    .. new[] { 8, 0x20 }.Select(mode => g.Allocate(mode, 4 * B, B)),
+                    g.Truncate(12 * B + 1),
+                ];
+                Set(0);
+            }
+            CollectionAssert.AreEqual(kernels, ours, $"the kernel: {string.Join(' ', kernels)}; we: {string.Join(' ', ours)}");
+            Ranges.AssertEqual(copy, image);
+        }
+
+        static int Dedupe(PosixFile target, PosixFile source)
+        {
+            int error = source.DedupeRange(0, B, [(target, B)], out (long Bytes, int Status)[] results);
+            return error != 0 ? error : Math.Max(0, -results[0].Status);
+        }
+    }
+
+    /// <summary>What a power cut, an extent size hint or a kernel that allocates ahead leaves there; not what somebody asked for.</summary>
+    [TestMethod]
+    [DataRow(InodeFlags.None, 2UL)]
+    [DataRow(InodeFlags.ExtentSize, 2UL)]
+    [DataRow(InodeFlags.Preallocated, 66UL)]
+    [DataRow(InodeFlags.Append, 66UL)]
+    public void BlocksBehindTheEndAreGivenBackAtCloseAsTheKernelDoes(InodeFlags flags, ulong blocks)
+    {
+        using World w = new();
+        using TempImage cut = TempImage.NotYetThere();
+        using (XfsFile f = w.Fs.CreateFile("/f"))
+        {
+            f.Write(0, Repeat(7, 2 * B));
+            f.Allocate(2 * B, 64 * B, keepSize: true);
+            w.Fs.Volume.Run(tx =>
+            {
+                ref InodeCore core = ref w.Fs.Resolve("/f", false).Modify(tx);
+                core.Flags = flags;
+                if (flags == InodeFlags.ExtentSize) core.ExtentSizeHint = 16;
+            });
+            w.Fs.Flush();
+            w.Device.Save(cut.Path);
+        }
+        Assert.AreEqual(blocks, w.Fs.GetEntry("/f").Blocks);
+        using TempImage kernels = TempImage.CopyOf(cut.Path);
+        using (FileSystem fs = FileSystem.Open(cut.Path, write: true))
+        {
+            Assert.AreEqual(66UL, fs.GetEntry("/f").Blocks, "recovery alone leaves them");
+            fs.OpenFile("/f").Dispose();
+            Assert.AreEqual(blocks, fs.GetEntry("/f").Blocks, "closed by a reader");
+        }
+        OurFsck.AssertClean(cut.Path);
+        XfsRepair.CheckClean(cut.Path);
+        using (KernelMount mount = KernelMount.ReadWrite(kernels.Path)) IsAll(7, File.ReadAllBytes(mount["f"]));
+        using FileSystem after = FileSystem.Open(kernels.Path);
+        Assert.AreEqual(blocks, after.GetEntry("/f").Blocks, "the kernel keeps others");
     }
 
     /// <summary>What is durable on return waits for nobody: another file may have writes that are not mapped yet, and may be in use.</summary>

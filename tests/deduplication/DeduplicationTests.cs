@@ -194,6 +194,28 @@ public sealed class DeduplicationTests
     }
 
     [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void ProgressComesFromInsideLargeFilesTooAndNeverGoesBack(bool wholeFiles)
+    {
+        using World w = NewWorld();
+        foreach (string name in (string[])["/a", "/b"]) w.Write(name, 0, Noise(1, 16 << 20));
+        List<DeduplicationProgress> seen = [];
+        w.Fs.Deduplicate(new() { WholeFiles = wholeFiles, MemoryLimit = 128 << 10 }, new Recorder(seen));
+        Assert.IsGreaterThan(20, seen.Count);
+        Assert.IsTrue(seen.All(p => p.BytesTotal == 32 << 20 && p.BytesDone <= p.BytesTotal && p.Pass <= p.Passes));
+        foreach ((DeduplicationProgress before, DeduplicationProgress after) in seen.Zip(seen.Skip(1)))
+            Assert.IsTrue((after.Pass, after.BytesDone).CompareTo((before.Pass, before.BytesDone)) >= 0, $"{before}, then {after}");
+        Assert.AreEqual((seen[0].Passes, 32L << 20), (seen[^1].Pass, seen[^1].BytesDone));
+        Assert.IsTrue(wholeFiles || seen[0].Passes > 1, "the table was to be too small");
+    }
+
+    private sealed class Recorder(List<DeduplicationProgress> seen) : IProgress<DeduplicationProgress>
+    {
+        public void Report(DeduplicationProgress value) => seen.Add(value);
+    }
+
+    [TestMethod]
     public void WithoutReflinkItIsRefused()
     {
         using World w = new(64, "-m", "reflink=0");

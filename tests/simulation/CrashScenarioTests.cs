@@ -234,6 +234,28 @@ public sealed class CrashScenarioTests
         }, eager: eager).Run();
 
     /// <summary>
+    /// Blocks are mapped as unwritten first. Those that a cut leaves behind the end go when the file is closed, those inside the
+    /// file are its own.
+    /// </summary>
+    [TestMethod]
+    [DataRow(0L, false)]
+    [DataRow(0L, true)]
+    [DataRow(2L * B + 100, true)]
+    [DataRow(40L * B, true)]
+    public void ALongWriteBehindTheEndLosesNoBlockWhereverThePowerGoes(long offset, bool eager) =>
+        new ScenarioSweep(fs =>
+        {
+            fs.CreateFile("/f").Dispose();
+            if (offset > 0) Make(fs, "/g", 2, (byte)'g');
+        }, (fs, reached) =>
+        {
+            Write(fs, offset == 0 ? "/f" : "/g", offset, (byte)'n', 96 * B + 7);
+            reached(false);
+            fs.Flush();
+            reached(true);
+        }, eager: eager).Run();
+
+    /// <summary>
     /// More pieces than one transaction may change: between any two steps the log promises the rest. The kernel is a judge of
     /// files of equal size only: 6.18 takes the sizes it finds when it recovers for those that should change places.
     /// </summary>

@@ -8,7 +8,7 @@ namespace ImageFs.Tests.Simulation;
 /// One short scenario, cut everywhere: in the middle of every write and flush from its first step to the end of the unmount,
 /// with every subset of the writes that no flush covered, as long as there are few enough of them, and others at random, torn
 /// ones included. After each cut the library recovers, the check must be silent, and the tree must be one of those allowed;
-/// as many blocks must be free then as that tree leaves free.
+/// as many blocks must be free as that tree leaves free once its files have been opened and closed.
 /// </summary>
 internal sealed class ScenarioSweep
 {
@@ -176,7 +176,8 @@ internal sealed class ScenarioSweep
 
     private static Dictionary<string, ObservedEntry> Observe(FileSystem fs, out ulong free)
     {
+        Dictionary<string, ObservedEntry> tree = FileSystemTree.Of(fs).Observe();
         free = fs.Statistics.FreeBlocks;
-        return FileSystemTree.Of(fs).Observe();
+        return tree;
     }
 }
