@@ -125,7 +125,7 @@ public sealed partial class XfsFile
         RequireSameVolume(source);
         using IoPair both = EnterBoth(() => IoPair.Enter(source.Checked(), Writable()),
             LayoutRange.OfLength(source.Checked(), sourceOffset, length), LayoutRange.OfLength(Writable(), offset, length));
-        lock (Volume.Gate) return _fileSystem.Remapper.Copy(source._inode, sourceOffset, _inode, offset, length);
+        return _fileSystem.Remapper.Copy(source.Checked(), sourceOffset, _inode, offset, length);
     }
 
     /// <summary>Copies until all is copied or the source ends.</summary>
@@ -189,7 +189,7 @@ public sealed partial class XfsFile
             LayoutRange.OfLength(first.Writable(), firstOffset, toEnd ? 0 : length), LayoutRange.OfLength(Writable(), offset, toEnd ? 0 : length));
         lock (Volume.Gate)
         {
-            (OpenInode one, OpenInode other) = (first._inode, _inode);
+            OpenInode one = first.Writable(), other = _inode;
             _fileSystem.Exchanger.Exchange(one, firstOffset, other, offset, length, options, fresh);
             if ((options & ExchangeOptions.DryRun) != 0) return;
             _fileSystem.DropCapability(one.Inode);

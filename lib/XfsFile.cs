@@ -143,15 +143,15 @@ public sealed partial class XfsFile : IDisposable
     /// <param name="sourceOffset">A multiple of the block size.</param>
     /// <param name="offset">A multiple of the block size.</param>
     /// <param name="length">A multiple of the block size, unless it ends the source; 0 means to the end of the source.</param>
+    /// <param name="sync">Data: durable on return, as for a file opened with O_SYNC.</param>
     /// <exception cref="XfsException">EINVAL, EPERM, EBADF, EXDEV, EOPNOTSUPP, ENOSPC as FICLONERANGE gives them.</exception>
     /// <exception cref="RangeCanceledException">Cancelled midway; it says how much is cloned.</exception>
-    /// <param name="sync">Data: durable on return (what O_SYNC does to it).</param>
     public void CloneRange(XfsFile source, long sourceOffset, long offset, long length, CancellationToken cancellation = default, SyncMode sync = SyncMode.None)
     {
         RequireSameVolume(source);
         using (IoPair both = EnterBoth(() => IoPair.Enter(source.Checked(), Writable()),
             LayoutRange.OfLength(source.Checked(), sourceOffset, length), LayoutRange.OfLength(Writable(), offset, length), cancellation))
-            _fileSystem.Remapper.Clone(source._inode, sourceOffset, _inode, offset, length, cancellation);
+            _fileSystem.Remapper.Clone(source.Checked(), sourceOffset, _inode, offset, length, cancellation);
         if (sync == SyncMode.Data) Volume.Flush();
     }
 

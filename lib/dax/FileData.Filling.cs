@@ -14,7 +14,7 @@ namespace ImageFs.Dax;
 ///   with readers   the blocks are filled; nobody can see that
 ///   alone          private blocks in between are overwritten; all unwritten ones are converted, together with the size
 /// </code>
-/// So readers find all of it or nothing. A power cut in the middle leaves unwritten blocks, which belong to the file.
+/// So readers find all of it or nothing. A power cut in the middle leaves unwritten blocks: <see cref="FreeBehindEnd"/>.
 /// </remarks>
 internal sealed partial class FileData
 {
@@ -41,6 +41,8 @@ internal sealed partial class FileData
             }
             long end = Math.Min(offset + data.Length, Bytes(runs[^1].End));
             data = data[..(int)(end - offset)];
+            // Who has the gate in hand, as a write fault has, keeps everybody out anyway, and must not wait for readers.
+            withReaders &= !volume.Gate.IsHeldByCurrentThread;
             using (IoWithReaders readers = withReaders ? IoWithReaders.Let(file) : default) Fill(file, offset, data, runs, unwritten: true);
             Fill(file, offset, data, runs, unwritten: false);
             volume.RunInPieces(0, (Transaction tx, ref int next) =>

@@ -31,9 +31,9 @@ internal sealed partial class FileData
         {
             FreeRange(inode, ForkKind.Data, BlockUp((long)inode.Core.FileSize.Value), new FileBlock(FileBlock.Limit));
         }
-        catch (CorruptionException)
+        catch (XfsException why) when (why is CorruptionException or XfsNoSpaceException)
         {
-            // Whoever reads the file is told; closing it is not the time.
+            // Whoever works on the file will be told; what is closed is closed.
         }
     }
 

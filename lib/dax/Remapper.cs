@@ -113,7 +113,7 @@ internal sealed class Remapper(Volume volume, FileData data, Action<Inode> dropC
 
     /// <summary>
     /// Copies a range: whole blocks at aligned offsets are shared, everything else is read and written. One call does what one
-    /// of the two can do (copy_file_range).
+    /// of the two can do (copy_file_range). The caller holds both as an <see cref="IoPair"/>, and not the gate.
     /// </summary>
     /// <returns>Bytes copied.</returns>
     public long Copy(OpenInode source, long sourceOffset, OpenInode destination, long destinationOffset, long length)
@@ -130,7 +130,7 @@ internal sealed class Remapper(Volume volume, FileData data, Action<Inode> dropC
         length = Math.Min(length, XfsFile.MaxCopy);
         if (length == 0) return 0;
 
-        dropCapability(destination.Inode);
+        lock (volume.Gate) dropCapability(destination.Inode);
         bool aligned = (sourceOffset | destinationOffset) % BlockSize == 0 && Geometry.HasReflink;
         bool ends = sourceOffset + length == sourceSize && destinationOffset + length >= size;
         long whole = !aligned ? 0 : ends ? length : length - length % BlockSize;

@@ -229,6 +229,27 @@ public sealed class ExchangeTests
         Assert.AreEqual(new string('s', 16) + "pppp", w.Picture("/b"));
     }
 
+    /// <summary>Bytes that cannot be shared, and more of them than one transaction takes: into holes, unwritten and written blocks.</summary>
+    [TestMethod]
+    public void S61_LongUnalignedCopiesGoAnywhere()
+    {
+        const int length = 3 << 20;
+        using World w = new();
+        byte[] bytes = Ranges.Noise(1, length);
+        w.Write("/a", 0, bytes);
+        using (XfsFile u = w.Fs.CreateFile("/unwritten")) u.Allocate(0, length + B);
+        w.Fill("/written", 10, (byte)'w');
+        foreach (string path in new[] { "/hole", "/unwritten", "/written" })
+        {
+            Assert.AreEqual(length, Copy(w, "/a", 0, path, 100, length), path);
+            CollectionAssert.AreEqual(bytes, w.Read(path, 100, length), path);
+            Assert.DoesNotContain('s', w.Picture(path));
+        }
+        // Into itself: the source is the very file that is being written.
+        Assert.AreEqual(1 << 20, Copy(w, "/a", 0, "/a", (4 << 20) + 1, 1 << 20));
+        CollectionAssert.AreEqual(bytes[..(1 << 20)], w.Read("/a", (4 << 20) + 1, 1 << 20));
+    }
+
     [TestMethod]
     public void S61_WithoutTheFeatureBytesAreCopied()
     {

@@ -57,6 +57,27 @@ public sealed class WriteLeaseTests
     }
 
     [TestMethod]
+    [DataRow(false)]
+    [DataRow(true)]
+    public void ALongLeaseOverHolesOrUnwrittenBlocksIsAWriteFaultLikeAnyOther(bool unwritten)
+    {
+        const int length = 3 << 20;
+        using World w = OnFile();
+        using XfsFile f = w.Fs.CreateFile("/f");
+        f.SetLength(length);
+        if (unwritten) f.Allocate(0, length);
+        using (DaxView view = f.OpenView())
+        {
+            using WriteLease lease = view.AcquireWritable(0, length);
+            IsAll(0, lease.Span);
+            lease.Span.Fill((byte)'L');
+            lease.Flush();
+        }
+        IsAll((byte)'L', f.ReadAll());
+        Assert.AreEqual(new string('p', length / B), w.Picture("/f"));
+    }
+
+    [TestMethod]
     public void S29_ALeaseOfPrivateBlocksAllocatesAndMovesNothing()
     {
         using World w = OnFile();
