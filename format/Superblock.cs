@@ -13,6 +13,8 @@ public struct Superblock
     public const int CrcOffset = 224;
     public const int LsnOffset = 240;
     public const int MinBlockSize = 1024, MaxBlockSize = 65536;
+    /// <summary>XFS_OQUOTA_ENFD and XFS_OQUOTA_CHKD in sb_qflags: version 4 has them, and nobody mounts a version 5 that does.</summary>
+    public const ushort OldQuotaFlags = 0x30;
 
     public BigEndian32 Magic;
     public BigEndian32 BlockSize;

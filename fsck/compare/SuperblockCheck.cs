@@ -22,6 +22,8 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
         if (sb.Has(IncompatFeatures.NeedsRepair)) scan.Report(FindingCodes.SbNeedsRepair, At(source, "features_incompat"));
         Expect("bad_features2", sb.BadFeatures2, sb.Features2);
         Expect("shared_vn", sb.SharedVersion, 0);
+        Expect("flags", sb.Flags, 0);
+        if ((sb.QuotaFlags & Superblock.OldQuotaFlags) != 0) scan.Report(FindingCodes.SbField, At(source, "qflags"), $"0x{sb.QuotaFlags.Value:x}", "none of the flags that version 4 alone has");
         ulong extent = (ulong)sb.RealtimeExtentSize.Value << _g.BlockLog;
         if (extent is < 4096 or > 1 << 30) scan.Report(FindingCodes.SbField, At(source, "rextsize"), sb.RealtimeExtentSize, "4 KiB to 1 GiB");
         if (sb.RealtimeBlocks == 0)
@@ -101,6 +103,7 @@ internal sealed class SuperblockCheck(Scan scan, byte[] sector, uint source)
         for (int i = 0; i < own.Length; i++)
             if (own[i].Inode is not (0 or ulong.MaxValue) && own[i].Inode != theirs[i].Inode)
                 scan.Report(FindingCodes.SbCopyDiffers, At(ag.Value, own[i].Name), own[i].Inode, theirs[i].Inode);
+        if (sb.Flags != 0) scan.Report(FindingCodes.SbCopyDiffers, At(ag.Value, "flags"), sb.Flags, 0);
         if (sb.QuotaFlags != 0 && sb.QuotaFlags != primary.QuotaFlags) scan.Report(FindingCodes.SbCopyDiffers, At(ag.Value, "qflags"), sb.QuotaFlags, primary.QuotaFlags);
         CheckResidue(copy, ag.Value);
     }

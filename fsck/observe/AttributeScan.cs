@@ -184,6 +184,7 @@ internal sealed class AttributeScan : IHashTree
         ReadOnlySpan<byte> leaf = _leaf;
         int count = BinaryPrimitives.ReadUInt16BigEndian(leaf[56..]), used = 0;
         _used.SetAll(false);
+        int firstName = leaf.Length;
         bool overlaps = !Take(0, EntriesAt + count * EntrySize);
         for (int i = 0; i < count; i++)
         {
@@ -196,6 +197,7 @@ internal sealed class AttributeScan : IHashTree
             // A remote entry ends with the first byte of its name counted twice: the structure has a name of one byte built in.
             int room = local ? (size + 3) & ~3 : (size + 2 + 3) & ~3;
             used += room;
+            firstName = Math.Min(firstName, nameAt);
             if (nameAt % 4 != 0 || nameAt + room > leaf.Length || !Take(nameAt, room)) overlaps = true;
             ReadOnlySpan<byte> name = leaf.Slice(nameAt + (local ? 3 : 9), length);
             CheckName(name, flags, at);
@@ -215,7 +217,10 @@ internal sealed class AttributeScan : IHashTree
                 _remote.Add((BinaryPrimitives.ReadUInt32BigEndian(leaf[nameAt..]), bytes));
         }
         if (overlaps) Complain(at, "names overlap one another or the entries");
-        // firstused may lie before the first name: the kernel does not raise it when that name goes.
+        // In front of the first name there may be room that is lost, if the leaf says that there are holes. 0 stands for 64 KiB.
+        int firstUsed = BinaryPrimitives.ReadUInt16BigEndian(leaf[60..]);
+        if (firstUsed == 0) firstUsed = 1 << 16;
+        if (firstUsed > firstName || leaf[62] == 0 && firstUsed != firstName) Complain(at with { Field = "firstused" }, $"firstused {firstUsed}, the first name stands at {firstName}");
         int usedBytes = BinaryPrimitives.ReadUInt16BigEndian(leaf[58..]);
         if (usedBytes != used) Complain(at with { Field = "usedbytes" }, $"usedbytes {usedBytes}, the names have {used}");
         for (int i = 0; i < 3; i++)

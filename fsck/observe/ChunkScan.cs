@@ -158,6 +158,7 @@ internal sealed class ChunkScan(Scan scan, TreeWalker walker, GroupHeaders heade
             if (chunk.Start % align != 0) Complain(at, chunk, $"it is not aligned to {align} inodes", "startino");
             if (chunk.Count != InodeTable.CountOf(chunk.Holes)) Complain(at, chunk, $"count {chunk.Count}, the hole mask 0x{chunk.Holes:x4} leaves {InodeTable.CountOf(chunk.Holes)}", "count");
             else if (chunk.Count == 0) Complain(at, chunk, "none of its inodes exists", "count");
+            else if (chunk.Holes != 0 && g.Join(ag, new AgInode(chunk.Start)).Value == g.Superblock.RootInode) Complain(at, chunk, "the chunk of the root directory has holes", "holemask");
             int free = BitOperations.PopCount(chunk.RealFree);
             if (chunk.FreeCount != free) Complain(at, chunk, $"freecount {chunk.FreeCount}, the free mask has {free}", "freecount");
             for (int i = 0; i < InodeChunkRecord.InodesPerChunk; i += 4)

@@ -115,7 +115,9 @@ internal static class SuperblockFinder
         Features2 features = (Features2)sb.Features2.Value;
         bool possible = (sb.VersionBits & FeatureTable.RequiredVersionBits) == FeatureTable.RequiredVersionBits
             && (features & (FeatureTable.RequiredFeatures2 | Features2.OldParent)) == FeatureTable.RequiredFeatures2;
-        if (possible) return false;
+        // Who sets a new bit of this word sets it twice.
+        bool doubted = sb.BadFeatures2 != sb.Features2 && (sb.BadFeatures2 & ~(uint)(FeatureTable.RequiredFeatures2 | Features2.FileType)) == 0;
+        if (possible && !doubted) return false;
         return sb.AgCount > 1 ? TryCopy(device, (long)sb.AgBlocks << sb.BlockLog, new byte[MaxSector], out _, out _)
             : SuperblockDerivation.TryDerive(device, first, memory, cancellation) is not null;
     }

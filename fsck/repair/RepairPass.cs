@@ -212,7 +212,7 @@ internal sealed class RepairPass
     {
         if (!_scan.Geometry.HasRmapbt) return false;
         long tables = _scan.Budget.Tables;
-        InodeRepair repair = new(_view, new RmapIndex(_view, inodes, _scan.Budget, _cancellation), new SpacePool(_view, _scan));
+        InodeRepair repair = new(_view, new RmapIndex(_view, inodes, _scan.Budget, _cancellation) { OnlyWhole = true }, new SpacePool(_view, _scan));
         bool any = false;
         foreach (ulong number in inodes) any |= repair.Repair(number, InodeDamage.Fork, isUsed: true);
         _scan.Budget.Release(tables);

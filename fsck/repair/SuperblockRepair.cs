@@ -1,3 +1,4 @@
+using ImageFs.Devices;
 using ImageFs.Format;
 
 namespace ImageFs.Fsck;
@@ -22,7 +23,7 @@ internal sealed class SuperblockRepair(RepairView view)
         if (SuperblockFinder.Find(view.Device, unheard, view.Budget.Bytes, cancellation, out byte[] sector, out uint source) is string refusal) return refusal;
         byte[] before = view.Read(0, sector.Length);
         byte[] primary = source == 0 ? (byte[])sector.Clone() : Merge(before, sector);
-        if (source == 0 && !TryDerived(primary, report, cancellation)) Vote(primary);
+        if (source == 0 && !TryDerived(primary, report, cancellation)) Vote(primary, cancellation);
         Identify(primary);
         Tidy(primary);
         if (SuperblockVerifier.VerifyLayout(primary) is Fault fault) return $"the superblock makes no sense ({fault}) and no copy does better";
@@ -86,8 +87,11 @@ internal sealed class SuperblockRepair(RepairView view)
         return true;
     }
 
-    /// <summary>Where all copies agree with one another and not with the primary, the primary is wrong.</summary>
-    private void Vote(byte[] primary)
+    /// <summary>
+    /// Where all copies agree with one another and not with the primary, the primary is wrong. One copy against it is no majority:
+    /// then that one is right with which a check finds less.
+    /// </summary>
+    private void Vote(byte[] primary, CancellationToken cancellation)
     {
         Geometry g = new(Superblock.At((ReadOnlySpan<byte>)primary));
         byte[]? first = null;
@@ -102,20 +106,72 @@ internal sealed class SuperblockRepair(RepairView view)
             if (SuperblockFields.Differences(copy, first).Any()) return;
             copies++;
         }
-        if (copies >= 2 && SuperblockFields.Differences(primary, first!).Any()) CopyShared(first!, primary);
+        if (copies == 0 || !SuperblockFields.Differences(primary, first!).Any()) return;
+        byte[] other = (byte[])primary.Clone();
+        CopyShared(first!, other);
+        if (copies >= 2 || Faults(other, cancellation) < Faults(primary, cancellation)) other.CopyTo(primary, 0);
     }
 
-    /// <summary>Three sound headers of the first group that agree on the UUID of metadata know it better than the superblock.</summary>
+    /// <summary>How much a check finds wrong outside the superblocks if the primary were this one.</summary>
+    private long Faults(byte[] primary, CancellationToken cancellation)
+    {
+        byte[] sector = (byte[])primary.Clone();
+        Tidy(sector);
+        Crc32c.Stamp(sector, Superblock.CrcOffset);
+        OverlayDevice overlay = new(view.Device);
+        overlay.Write(0, sector);
+        FsckReport report = Checker.Check(overlay, new FsckOptions { MaxFindings = 0 }, cancellation: cancellation);
+        if (report.Exit == FsckExit.Cancelled) throw new OperationCanceledException(cancellation);
+        return report.Scan == ScanExtent.None ? long.MaxValue
+            : report.Counts.Where(c => c.Key.Severity != Severity.Info && !c.Key.Text.StartsWith("sb-", StringComparison.Ordinal)).Sum(c => c.Value);
+    }
+
+    /// <summary>
+    /// Every header of a group, and every root of its trees, names the file system. Three of them that agree know its UUID better
+    /// than a superblock with which next to none of them agrees.
+    /// </summary>
     private void Identify(byte[] primary)
     {
+        const uint mostGroups = 16;
         ref Superblock sb = ref Superblock.At(primary.AsSpan());
         Geometry g = new(sb);
-        AgNumber first = new(0);
-        byte[] agf = view.Read(g.HeaderOffset(first, 1), g.SectorSize), agi = view.Read(g.HeaderOffset(first, 2), g.SectorSize), agfl = view.Read(g.HeaderOffset(first, 3), g.SectorSize);
-        if (!Crc32c.IsValid(agf, Agf.CrcOffset) || !Crc32c.IsValid(agi, Agi.CrcOffset) || !Crc32c.IsValid(agfl, AgflHeader.CrcOffset)) return;
-        Uuid uuid = Agf.At((ReadOnlySpan<byte>)agf).Uuid;
-        if (uuid == sb.MetadataUuid || uuid != Agi.At((ReadOnlySpan<byte>)agi).Uuid || uuid != AgflHeader.At((ReadOnlySpan<byte>)agfl).Uuid) return;
+        Dictionary<Uuid, int> votes = [];
+        for (uint n = 0; n < Math.Min(g.AgCount, mostGroups); n++)
+        {
+            AgNumber ag = new(n);
+            if (g.AgOffset(ag) > view.Device.Length - 4L * g.SectorSize) break;
+            if (Sound(g.HeaderOffset(ag, 1), Agf.CrcOffset) is byte[] sector && Agf.At((ReadOnlySpan<byte>)sector) is { Magic.Value: Agf.MagicNumber } agf)
+            {
+                Vote(agf.Uuid);
+                foreach (uint root in (ReadOnlySpan<uint>)[agf.BnoRoot, agf.CntRoot, agf.RmapRoot, agf.RefcountRoot]) VoteOfRoot(ag, root);
+            }
+            if (Sound(g.HeaderOffset(ag, 2), Agi.CrcOffset) is byte[] other && Agi.At((ReadOnlySpan<byte>)other) is { Magic.Value: Agi.MagicNumber } agi)
+            {
+                Vote(agi.Uuid);
+                foreach (uint root in (ReadOnlySpan<uint>)[agi.Root, agi.FreeRoot]) VoteOfRoot(ag, root);
+            }
+            if (Sound(g.HeaderOffset(ag, 3), AgflHeader.CrcOffset) is byte[] last) Vote(AgflHeader.At((ReadOnlySpan<byte>)last).Uuid);
+        }
+        if (votes.Count == 0) return;
+        (Uuid uuid, int most) = votes.MaxBy(v => v.Value);
+        if (uuid == sb.MetadataUuid || most < 3 || votes.GetValueOrDefault(sb.MetadataUuid) * 2 >= most) return;
         if (sb.Has(IncompatFeatures.MetaUuid)) sb.MetaUuid = uuid; else sb.Uuid = uuid;
+
+        void Vote(Uuid one) => votes[one] = votes.GetValueOrDefault(one) + 1;
+
+        byte[]? Sound(long offset, int crc)
+        {
+            byte[] bytes = view.Read(offset, g.SectorSize);
+            return Crc32c.IsValid(bytes, crc) ? bytes : null;
+        }
+
+        void VoteOfRoot(AgNumber ag, uint block)
+        {
+            if (!g.IsValid(ag, new AgBlock(block)) || g.ByteOffset(ag, new AgBlock(block)) > view.Device.Length - g.BlockSize) return;
+            byte[] bytes = view.Read(g.ByteOffset(ag, new AgBlock(block)), g.BlockSize);
+            ref readonly ShortBtreeHeader header = ref ShortBtreeHeader.At((ReadOnlySpan<byte>)bytes);
+            if (header.Owner == ag.Value && header.BlockNumber == (ulong)g.ByteOffset(ag, new AgBlock(block)) / 512 && Crc32c.IsValid(bytes, ShortBtreeHeader.CrcOffset)) Vote(header.Uuid);
+        }
     }
 
     /// <summary>Gives the fields that follow from others their values.</summary>
@@ -125,6 +181,8 @@ internal sealed class SuperblockRepair(RepairView view)
         sb.FeaturesIncompat = sb.FeaturesIncompat & ~(uint)IncompatFeatures.NeedsRepair;
         sb.BadFeatures2 = sb.Features2;
         sb.SharedVersion = 0;
+        sb.Flags = 0;
+        sb.QuotaFlags = (ushort)(sb.QuotaFlags & ~Superblock.OldQuotaFlags);
         sb.FeaturesCompat = 0;
         sb.FeaturesLogIncompat = sb.FeaturesLogIncompat & (uint)LogIncompatFeatures.LoggedAttributes;
         ulong extent = (ulong)sb.RealtimeExtentSize.Value << sb.BlockLog;

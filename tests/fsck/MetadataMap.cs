@@ -5,7 +5,22 @@ namespace ImageFs.Tests.Fsck;
 
 /// <summary>A structure of a healthy image: where it is and where its checksum stands.</summary>
 /// <param name="Used">Bytes from its start that mean something.</param>
-internal sealed record MetadataPlace(string Kind, long Offset, int Length, int Crc, int Used);
+/// <param name="OfAttributes">True if it lies in an attribute fork; nodes of directories look the same.</param>
+internal sealed record MetadataPlace(string Kind, long Offset, int Length, int Crc, int Used, bool OfAttributes = false)
+{
+    /// <summary>What a table of damages calls it, together with its like.</summary>
+    public string Family => Kind switch
+    {
+        "superblock" => "superblock and copies",
+        "AGF" or "AGI" or "AGFL" => "group headers",
+        "inobt" or "finobt" => "inode btrees",
+        "bnobt" or "cntbt" or "rmapbt" or "refcountbt" => "free space, rmap and refcount btrees",
+        "inode" or "free inode" => "inodes",
+        "bmbt block" => "bmbt blocks",
+        "symlink block" => "symlinks",
+        _ => OfAttributes ? "attributes" : "directories",
+    };
+}
 
 /// <summary>Every structure of an image that carries a checksum: the targets of the sweeps.</summary>
 internal static class MetadataMap
@@ -49,7 +64,7 @@ internal static class MetadataMap
             }
             if (core.ForkOffset != 0 && core.AttributeFormat is ForkFormat.Extents or ForkFormat.Btree)
                 foreach (Extent extent in image.Extents(number, attribute: true))
-                    for (uint block = 0; block < extent.Length; block++) AddByMagic(image, g.ByteOffset(extent.Start + block), g.BlockSize, places);
+                    for (uint block = 0; block < extent.Length; block++) AddByMagic(image, g.ByteOffset(extent.Start + block), g.BlockSize, places, ofAttributes: true);
         }
         return places;
     }
@@ -80,7 +95,7 @@ internal static class MetadataMap
         }
     }
 
-    private static void AddByMagic(DamagedImage image, long offset, int length, List<MetadataPlace> places)
+    private static void AddByMagic(DamagedImage image, long offset, int length, List<MetadataPlace> places, bool ofAttributes = false)
     {
         byte[] block = image.Read(offset, length);
         uint magic = BinaryPrimitives.ReadUInt32BigEndian(block);
@@ -88,9 +103,9 @@ internal static class MetadataMap
         int count = BinaryPrimitives.ReadUInt16BigEndian(block.AsSpan(56));
         if (magic is DirectoryMagic.Block or DirectoryMagic.Data) places.Add(new("directory block", offset, length, DirectoryDataHeader.CrcOffset, length));
         else if (magic == DirectoryMagic.Free) places.Add(new("directory free index", offset, length, DirectoryFreeHeader.CrcOffset, 64 + 2 * 16));
-        else if (magic == DirectoryMagic.AttrRemote) places.Add(new("remote value", offset, length, RemoteHeader.CrcOffset, 56));
+        else if (magic == DirectoryMagic.AttrRemote) places.Add(new("remote value", offset, length, RemoteHeader.CrcOffset, 56, ofAttributes));
         else if (da is DirectoryMagic.Leaf1) places.Add(new("directory leaf", offset, length, DaBlockHeader.CrcOffset, length));
-        else if (da is DirectoryMagic.LeafN or DirectoryMagic.Node) places.Add(new("directory leaf or attribute node", offset, length, DaBlockHeader.CrcOffset, 64 + 8 * count));
-        else if (da == DirectoryMagic.AttrLeaf) places.Add(new("attribute leaf", offset, length, DaBlockHeader.CrcOffset, length));
+        else if (da is DirectoryMagic.LeafN or DirectoryMagic.Node) places.Add(new("directory leaf or attribute node", offset, length, DaBlockHeader.CrcOffset, 64 + 8 * count, ofAttributes));
+        else if (da == DirectoryMagic.AttrLeaf) places.Add(new("attribute leaf", offset, length, DaBlockHeader.CrcOffset, length, ofAttributes));
     }
 }

@@ -7,7 +7,8 @@ namespace ImageFs.Fsck;
 /// Every inode names itself: magic, number and UUID stand in its core, so a block of inodes is known wherever it is met. What
 /// such blocks cannot tell is whether their chunk was freed since. So a chunk counts if either inode btree still has a record
 /// of it, or the reverse map says that these blocks hold inodes, or, where there is none to ask, if one of its inodes is in use
-/// and the blocks are not free.
+/// and the blocks are not free. The chunk with the root directory is always there, and all of it: mkfs makes it so, and no file
+/// system has fewer inodes (the kernel will not write a superblock that counts fewer).
 /// </remarks>
 internal sealed class ChunkSalvage(RepairView view, MemoryBudget budget, CancellationToken cancellation)
 {
@@ -44,10 +45,14 @@ internal sealed class ChunkSalvage(RepairView view, MemoryBudget budget, Cancell
             hasFree = !walker.IsBroken;
         }
         SortedSet<uint> blocks = InodeBlocks(ag);
+        uint? root = RootChunk(ag);
+        if (root is uint first && (!hasOwners || Covers(inodeRuns, first >> _g.InodesPerBlockLog))) recorded.Add(first);
+        else root = null;
         List<InodeChunk> chunks = [];
         foreach (uint start in Starts(ag, recorded, blocks))
         {
             InodeChunk chunk = Look(start, blocks, inodeRuns);
+            if (start == root) (chunk.Holes, chunk.Count) = (0, InodeChunkRecord.InodesPerChunk);
             if (InodeTable.CountOf(chunk.Holes) == 0) continue;
             if (chunks.Count > 0 && chunk.Start - chunks[^1].Start < InodeChunkRecord.InodesPerChunk) continue;
             bool counts = recorded.Contains(start)
@@ -62,6 +67,19 @@ internal sealed class ChunkSalvage(RepairView view, MemoryBudget budget, Cancell
             while (chunk.IsHole(index)) index += 4;
             return (chunk.Start + (uint)index) >> _g.InodesPerBlockLog;
         }
+    }
+
+    /// <summary>Where the chunk of the root directory begins, if it is in this group and the superblock does not contradict itself about it.</summary>
+    private uint? RootChunk(AgNumber ag)
+    {
+        Superblock sb = _g.Superblock;
+        InodeNumber root = new(sb.RootInode);
+        if (!_g.IsValid(root) || _g.AgOf(root) != ag || !Follows(sb.RealtimeBitmapInode, 1) || !Follows(sb.RealtimeSummaryInode, 2)) return null;
+        uint start = _g.InodeInAg(root).Value;
+        return start % _g.InodesPerBlock == 0 && _g.IsValid(ag, new AgInode(start + InodeChunkRecord.InodesPerChunk - 1)) ? start : null;
+
+        // Copies do not know the two.
+        bool Follows(ulong inode, ulong distance) => inode == sb.RootInode + distance || inode == ulong.MaxValue;
     }
 
     private static bool Covers(PackedList<FreeRun> runs, uint block)

@@ -39,7 +39,8 @@ internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps, OwnedBlocks?
             // The whole truth, if it is as large as the inode says it is.
             ulong whole = (ulong)witness.Sum(e => e.Length);
             bool complete = rmaps.IsComplete && witness.Count > 0 && whole + (ulong)witnessed.Length == expected;
-            found = complete ? witness : Union(found, witness);
+            if (complete) found = witness;
+            else if (!rmaps.OnlyWhole) found = Union(found, witness);
             if (rmaps.IsComplete) treeBlocks.RemoveAll(b => Array.IndexOf(witnessed, b) < 0);
             treeBlocks.AddRange(witnessed);
         }

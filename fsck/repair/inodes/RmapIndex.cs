@@ -40,6 +40,9 @@ internal sealed class RmapIndex
         }
     }
 
+    /// <summary>Its word counts only about forks of which it knows just as much as there is.</summary>
+    public bool OnlyWhole { get; init; }
+
     /// <summary>True if all reverse maps could be read from beginning to end.</summary>
     public bool IsComplete { get; }
 

@@ -13,6 +13,6 @@ public sealed class RepairSweepTests
     private static Func<DamagedImage, string, Random, SweepSample, Harm> One(Func<DamagedImage, string, Random, List<MetadataPlace>, Dice> throwing) => (image, name, random, sample) =>
     {
         Dice dice = throwing(image, name, random, sample.Places);
-        return new Harm(dice.Place.Kind, dice.ToString(), [(dice.Place.Offset, dice.Place.Offset + dice.Place.Length)]);
+        return new Harm(dice.Place.Family, dice.ToString(), [(dice.Place.Offset, dice.Place.Offset + dice.Place.Length)]);
     };
 }
