@@ -161,6 +161,10 @@ public struct RemoteHeader
     /// <summary>Longest symlink target in bytes.</summary>
     public const int MaxSymlink = 1023;
 
+    /// <summary>Blocks that hold a symlink target outside the inode; more than these are never read.</summary>
+    /// <param name="bytes">Of the target.</param>
+    public static int SymlinkBlocks(int bytes, int blockSize) => (bytes + blockSize - Size - 1) / (blockSize - Size);
+
     public BigEndian32 Magic, Offset, Bytes;
     public LittleEndian32 Crc;
     public Uuid Uuid;

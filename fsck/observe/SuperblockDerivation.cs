@@ -18,7 +18,8 @@ namespace ImageFs.Fsck;
 ///   log                         its records, each of which says where in the log it stands; and what nobody uses behind that place
 /// </code>
 /// The label, the share of inodes, the stripe unit of the log and quota inodes have none: they are taken from what the superblock
-/// still says, if it makes sense. The result counts only if a check with it finds nothing else wrong.
+/// still says, if it makes sense. The result counts only if a check with it finds nothing else wrong, or if what is left of the
+/// superblock says nearly the same.
 /// </remarks>
 internal sealed class SuperblockDerivation
 {
@@ -39,14 +40,15 @@ internal sealed class SuperblockDerivation
     /// <param name="old">What is left of the superblock; at least its first 512 bytes.</param>
     /// <param name="memory">The most memory for what grows with the image, in bytes.</param>
     /// <param name="unlessSame">The old bytes make a superblock: one that says the same need not be proved.</param>
+    /// <param name="isUnusable">The superblock cannot be right, so its other fields are a witness.</param>
     /// <returns>The sector; null if it cannot be worked out, or not proved.</returns>
-    public static byte[]? TryDerive(BlockDevice device, byte[] old, long memory, CancellationToken cancellation, bool unlessSame = false)
+    public static byte[]? TryDerive(BlockDevice device, byte[] old, long memory, CancellationToken cancellation, bool unlessSame = false, bool isUnusable = false)
     {
         try
         {
             SuperblockDerivation derivation = new(device, old, memory, cancellation);
             bool isThere = derivation.ReadHeaders() && derivation.FindBlockSize() && derivation.FindInodes() && derivation.FindLog();
-            return isThere && !(unlessSame && SuperblockFinder.SameGeometry(old, derivation._sector)) && derivation.IsProved() ? derivation._sector : null;
+            return isThere && !(unlessSame && SuperblockFinder.SameGeometry(old, derivation._sector)) && derivation.IsProved(isUnusable) ? derivation._sector : null;
         }
         catch (IOException)
         {
@@ -333,11 +335,13 @@ internal sealed class SuperblockDerivation
         Sb.FreeDataBlocks = (ulong)_agf.FreeBlocks + _agf.FreeListCount + _agf.BtreeBlocks;
     }
 
-    /// <summary>True if with this superblock everything else is as it should be.</summary>
-    private bool IsProved()
+    /// <summary>True if with this superblock everything else is as it should be, or if it is nearly the one that cannot be right.</summary>
+    private bool IsProved(bool isUnusable)
     {
         if (SuperblockVerifier.VerifyLayout(_sector) is not null || SuperblockVerifier.Judge(Sb).Level == Support.Refused) return false;
         Crc32c.Stamp(_sector, Superblock.CrcOffset);
+        const int mostWrong = 2;
+        if (isUnusable && SuperblockFields.Shared.Count(f => !_old.AsSpan(f.Offset, f.Size).SequenceEqual(_sector.AsSpan(f.Offset, f.Size))) <= mostWrong) return true;
         OverlayDevice view = new(_device);
         view.Write(0, _sector);
         FsckReport report = Checker.Check(view, new FsckOptions { MaxFindings = 0, MemoryBytes = _memory }, cancellation: _cancellation);

@@ -75,7 +75,7 @@ internal static class SuperblockFinder
             return null;
         }
         // A single group has no copy. Where the headers behind the superblock are whole, all of it can be worked out.
-        if (SuperblockDerivation.TryDerive(device, first, memory, cancellation) is byte[] derived)
+        if (SuperblockDerivation.TryDerive(device, first, memory, cancellation, isUnusable: layout is not null) is byte[] derived)
         {
             ReportPrimary(findings, first, layout, checksum, size);
             if (layout is null && SuperblockVerifier.Judge(Superblock.At(first)).Level != Support.Refused && SameGeometry(first, derived))

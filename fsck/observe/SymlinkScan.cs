@@ -20,15 +20,17 @@ internal sealed class SymlinkScan(Scan scan)
         if (core.Format != ForkFormat.Extents || size is 0 or > RemoteHeader.MaxSymlink) return;
 
         Span<byte> target = stackalloc byte[RemoteHeader.MaxSymlink];
-        int found = 0;
+        int found = 0, needed = RemoteHeader.SymlinkBlocks((int)size, g.BlockSize);
         ulong next = 0;
         byte[] buffer = Scan.Rent(4 * g.BlockSize);
         foreach (ref readonly Extent extent in map.Span)
         {
             // A target of 1023 bytes and a header per mapping never need more than four blocks.
-            if (found == (int)size || extent.Length > 4 || extent.Offset.Value != next) break;
+            if (found == (int)size || extent.Length > 4 || extent.Offset.Value != next || next >= (ulong)needed) break;
             next += extent.Length;
-            Span<byte> mapping = buffer.AsSpan(0, (int)extent.Length * g.BlockSize);
+            // What the target does not need nobody reads; the checksum does not cover it.
+            int blocks = (int)Math.Min(extent.Length, (uint)(needed - (int)extent.Offset.Value));
+            Span<byte> mapping = buffer.AsSpan(0, blocks * g.BlockSize);
             Where block = scan.At(extent.Start, number);
             // The checksum covers the whole mapping, so the mapping is the block.
             if (!scan.Enter(g.AgOf(extent.Start), g.BlockInAg(extent.Start))) break;
@@ -53,6 +55,9 @@ internal sealed class SymlinkScan(Scan scan)
             found += bytes;
         }
         Scan.Return(buffer);
+        long mapped = 0;
+        foreach (ref readonly Extent extent in map.Span) mapped += extent.Length;
+        if (found == (int)size && mapped > needed) scan.Report(FindingCodes.InodeSymlink, at, $"{mapped} blocks are mapped for a target that needs {needed}");
         if (found != (int)size) scan.Report(FindingCodes.InodeSymlink, at, $"the target has {size} bytes, {found} of them were found");
         else CheckTarget(target[..found], at);
     }

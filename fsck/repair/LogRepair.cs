@@ -27,14 +27,14 @@ internal sealed class LogRepair(RepairView view)
             if (state.IsLossy) Lost = LostLog.Describe(state);
             else if (unreadable is not null) Lost = unreadable.Message;
             // Whatever confused the search goes with a log that begins anew, ahead of every LSN of the old one.
-            if (state.Problem is not null || unreadable is not null) Reset(Math.Max(NewestCycle(g), state.Cycle) + 1);
+            if (state.Problem is not null || unreadable is not null) Reset(Math.Max(NewestCycle(g), state.Cycle));
             return null;
         }
         catch (XfsUnsupportedException e)
         {
             if (!discard) return Refuse(e.Message);
             Lost = e.Message;
-            Reset(NewestCycle(g) + 1);
+            Reset(NewestCycle(g));
             return null;
         }
     }
@@ -67,19 +67,19 @@ internal sealed class LogRepair(RepairView view)
     }
 
     /// <summary>Writes an empty log whose head lies ahead of every LSN of earlier cycles.</summary>
-    public void Reset(uint cycle)
+    /// <param name="last">The newest of them; 0 if nothing is known of them, but then there was a first one.</param>
+    public void Reset(uint last)
     {
         Geometry g = view.Geometry;
         LogArea log = new(view.Device, g);
         view.Purpose = Remedy.ReplayLog;
-        cycle = Math.Max(1, cycle);
-        uint before = cycle == 1 ? 0 : LogRecordFormat.PreviousCycle(cycle);
+        uint cycle = Math.Max(1, last) + 1, before = LogRecordFormat.PreviousCycle(cycle);
         byte[] piece = new byte[256 * LogRecordFormat.BasicBlock];
         for (uint done = 0; done < log.BasicBlocks;)
         {
             uint count = Math.Min(256, log.BasicBlocks - done);
-            // In its first cycle what was never written is zero; later on the whole ring is one cycle behind.
-            for (uint i = 0; i < count && before != 0; i++)
+            // The whole ring is one cycle behind.
+            for (uint i = 0; i < count; i++)
                 LogRecordFormat.FormatFiller(piece.AsSpan((int)i * LogRecordFormat.BasicBlock, LogRecordFormat.BasicBlock), before, done + i, new LogSequenceNumber(before, 0), g.Uuid);
             log.Write(done, piece.AsSpan(0, (int)count * LogRecordFormat.BasicBlock));
             done += count;

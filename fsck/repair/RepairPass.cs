@@ -113,7 +113,7 @@ internal sealed class RepairPass
         const int few = 4;
         const uint absurd = 1 << 30;
         if (Damage.AheadOfLog <= few || _scan.BeyondLog.Cycle > absurd || !_attempts.Begin(Remedy.ReplayLog)) return false;
-        new LogRepair(_view).Reset(_scan.BeyondLog.Cycle + 1);
+        new LogRepair(_view).Reset(_scan.BeyondLog.Cycle);
         return true;
     }
 
@@ -212,9 +212,14 @@ internal sealed class RepairPass
     {
         if (!_scan.Geometry.HasRmapbt) return false;
         long tables = _scan.Budget.Tables;
-        InodeRepair repair = new(_view, new RmapIndex(_view, inodes, _scan.Budget, _cancellation) { OnlyWhole = true }, new SpacePool(_view, _scan));
+        RmapIndex rmaps = new(_view, inodes, _scan.Budget, _cancellation);
         bool any = false;
-        foreach (ulong number in inodes) any |= repair.Repair(number, InodeDamage.Fork, isUsed: true);
+        if (rmaps.IsComplete)
+        {
+            InodeRepair repair = new(_view, rmaps, new SpacePool(_view, _scan));
+            foreach (ulong number in inodes)
+                if (rmaps.KnowsAnother(_view, number)) any |= repair.Repair(number, InodeDamage.Fork, isUsed: true);
+        }
         _scan.Budget.Release(tables);
         return any;
     }

@@ -39,8 +39,7 @@ internal sealed class ForkSalvage(RepairView view, RmapIndex rmaps, OwnedBlocks?
             // The whole truth, if it is as large as the inode says it is.
             ulong whole = (ulong)witness.Sum(e => e.Length);
             bool complete = rmaps.IsComplete && witness.Count > 0 && whole + (ulong)witnessed.Length == expected;
-            if (complete) found = witness;
-            else if (!rmaps.OnlyWhole) found = Union(found, witness);
+            found = complete ? witness : Union(found, witness);
             if (rmaps.IsComplete) treeBlocks.RemoveAll(b => Array.IndexOf(witnessed, b) < 0);
             treeBlocks.AddRange(witnessed);
         }

@@ -22,7 +22,8 @@ internal sealed class RmapIndex
     {
         Geometry g = view.Geometry;
         if (!g.HasRmapbt || owners.Count == 0) return;
-        Scan scan = new(view.Device, g, view.Head, new FindingList(0, 0), cancellation, budget);
+        int contradictions = 0;
+        Scan scan = new(view.Device, g, view.Head, new FindingList(0, 0) { Observer = (_, _) => contradictions++ }, cancellation, budget);
         GroupHeaders headers = new(scan);
         TreeWalker walker = new(scan);
         IsComplete = true;
@@ -35,16 +36,33 @@ internal sealed class RmapIndex
                 continue;
             }
             Visitor visitor = new(this, group, owners, budget);
+            int before = contradictions;
             walker.Walk<RmapbtTree, Visitor>(group, headers.Agf.RmapRoot, headers.Agf.RmapLevel, ref visitor);
-            IsComplete &= !walker.IsBroken;
+            IsComplete &= !walker.IsBroken && contradictions == before;
         }
     }
 
-    /// <summary>Its word counts only about forks of which it knows just as much as there is.</summary>
-    public bool OnlyWhole { get; init; }
-
-    /// <summary>True if all reverse maps could be read from beginning to end.</summary>
+    /// <summary>True if all reverse maps could be read from beginning to end, and none contradicts itself.</summary>
     public bool IsComplete { get; }
+
+    /// <summary>True if the maps know as many blocks of a fork as the inode has, and they are others.</summary>
+    public bool KnowsAnother(RepairView view, ulong number)
+    {
+        byte[] inode = view.Read(view.OffsetOf(new InodeNumber(number)), view.Geometry.InodeSize);
+        InodeCore core = InodeCore.At((ReadOnlySpan<byte>)inode);
+        ForkSalvage own = new(view, None);
+        return Differs(false, core.Format) || core.ForkOffset != 0 && Differs(true, core.AttributeFormat);
+
+        bool Differs(bool attribute, ForkFormat format)
+        {
+            if (format is not (ForkFormat.Extents or ForkFormat.Btree)) return false;
+            List<Extent> mine = own.Collect(inode, number, attribute, core.BlockCount).Extents, theirs = Extents(view.Geometry, number, attribute);
+            return mine.Sum(e => e.Length) == theirs.Sum(e => e.Length) && !Blocks(mine).SequenceEqual(Blocks(theirs));
+        }
+
+        static IEnumerable<(ulong, ulong, bool)> Blocks(List<Extent> extents) =>
+            extents.SelectMany(e => Enumerable.Range(0, (int)e.Length).Select(i => (e.Offset.Value + (uint)i, e.Start.Value + (uint)i, e.Unwritten)));
+    }
 
     /// <summary>The extents of a fork, sorted; pieces the maps contradict themselves about are left out.</summary>
     public List<Extent> Extents(Geometry g, ulong inode, bool attribute)

@@ -12,11 +12,12 @@ internal sealed class SymlinkRepair(RepairView view, Scan scan)
     {
         SpacePool pool = new(view, scan);
         InodeRepair clearing = new(view, RmapIndex.None, pool);
-        foreach (ulong number in symlinks) Repair(number, clearing);
+        ForkWriter writer = new(view, pool);
+        foreach (ulong number in symlinks) Repair(number, clearing, writer);
         return symlinks.Length > 0;
     }
 
-    private void Repair(ulong number, InodeRepair clearing)
+    private void Repair(ulong number, InodeRepair clearing, ForkWriter writer)
     {
         view.Purpose = Remedy.ClearInode;
         InodeNumber n = new(number);
@@ -26,7 +27,8 @@ internal sealed class SymlinkRepair(RepairView view, Scan scan)
         int fork = core.DataForkSize(_g.InodeSize);
         byte[] target = new byte[RemoteHeader.MaxSymlink];
         int size = (int)Math.Min(core.FileSize.Value, (ulong)target.Length), found = 0;
-        List<(long Offset, int Length)> mappings = [];
+        List<Extent> mappings = [];
+        SalvagedFork map = new([], []);
         if (core.Format == ForkFormat.Local)
         {
             found = Math.Min(size, fork);
@@ -34,14 +36,17 @@ internal sealed class SymlinkRepair(RepairView view, Scan scan)
         }
         else
         {
-            SalvagedFork map = new ForkSalvage(view, RmapIndex.None).Collect(inode, number, attribute: false, core.BlockCount);
+            map = new ForkSalvage(view, RmapIndex.None).Collect(inode, number, attribute: false, core.BlockCount);
             foreach (Extent extent in map.Extents)
             {
                 if (found == size || extent.Length > 4) break;
                 int length = (int)extent.Length * _g.BlockSize, bytes = Math.Min(size - found, length - RemoteHeader.Size);
                 long offset = _g.ByteOffset(extent.Start);
-                view.Read(offset, length).AsSpan(RemoteHeader.Size, bytes).CopyTo(target.AsSpan(found));
-                mappings.Add((offset, length));
+                byte[] block = view.Read(offset, length);
+                // Noise is no target.
+                if (!IsOurs(RemoteHeader.At((ReadOnlySpan<byte>)block), number, offset)) break;
+                block.AsSpan(RemoteHeader.Size, bytes).CopyTo(target.AsSpan(found));
+                mappings.Add(extent);
                 found += bytes;
             }
         }
@@ -56,21 +61,40 @@ internal sealed class SymlinkRepair(RepairView view, Scan scan)
         if (core.Format == ForkFormat.Local || end <= fork)
         {
             // What fits lies in the inode; the blocks are free when the space of their group is derived.
-            if (core.Format != ForkFormat.Local) core.BlockCount = core.BlockCount - (ulong)mappings.Sum(m => m.Length / _g.BlockSize);
+            if (core.Format != ForkFormat.Local) core.BlockCount = core.BlockCount - Math.Min(core.BlockCount, map.Blocks);
             core.Format = ForkFormat.Local;
             core.ExtentCount = 0;
             inode.AsSpan(InodeCore.Size, fork).Clear();
             target.AsSpan(0, end).CopyTo(inode.AsSpan(InodeCore.Size));
         }
-        else Write(number, mappings, target.AsSpan(0, end));
+        else
+        {
+            // Blocks the target no longer needs would be in nobody's way, but nobody would ever free them.
+            List<Extent> needed = [];
+            uint blocks = (uint)RemoteHeader.SymlinkBlocks(end, _g.BlockSize), done = 0;
+            foreach (Extent extent in mappings)
+            {
+                uint length = Math.Min(extent.Length, blocks - done);
+                if (length > 0) needed.Add(extent with { Length = length });
+                done += length;
+            }
+            core.BlockCount = core.BlockCount - Math.Min(core.BlockCount, map.Blocks) + done;
+            writer.Write(inode, n, attribute: false, new SalvagedFork(needed, []));
+            Write(number, needed, target.AsSpan(0, end));
+        }
         view.WriteInode(n, inode);
     }
 
-    private void Write(ulong number, List<(long Offset, int Length)> mappings, ReadOnlySpan<byte> target)
+    private bool IsOurs(in RemoteHeader header, ulong number, long offset) =>
+        header.Magic == DirectoryMagic.Symlink || header.Owner == number || header.Uuid == _g.MetaUuid || header.BlockNumber == _g.DiskAddress(offset);
+
+    private void Write(ulong number, List<Extent> mappings, ReadOnlySpan<byte> target)
     {
         int done = 0;
-        foreach ((long offset, int length) in mappings)
+        foreach (Extent extent in mappings)
         {
+            long offset = _g.ByteOffset(extent.Start);
+            int length = (int)extent.Length * _g.BlockSize;
             byte[] block = new byte[length];
             int bytes = Math.Min(target.Length - done, length - RemoteHeader.Size);
             ref RemoteHeader header = ref System.Runtime.InteropServices.MemoryMarshal.AsRef<RemoteHeader>(block.AsSpan());
