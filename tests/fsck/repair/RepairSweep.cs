@@ -137,7 +137,7 @@ internal sealed class RepairSweep(Func<DamagedImage, string, Random, SweepSample
         }
         Interlocked.Increment(ref s_damaged);
         // A feature bit that nobody knows may be one that came later, and is not taken away.
-        bool unknown = report.Exit == FsckExit.OperationalError && report.Problem?.StartsWith("unknown ", StringComparison.Ordinal) == true;
+        bool unknown = (report.Problem ?? report.Repair?.Problem) is string why && (why.StartsWith("unknown ", StringComparison.Ordinal) || why.StartsWith("feature ", StringComparison.Ordinal));
         bool refused = unknown || MayRefuse && report.Exit is FsckExit.ErrorsLeft or FsckExit.OperationalError;
         bool other = (refused || IsLong) && Judge.Find("xfs_repair") is not null && CompareOther(sample, damaged, harm, insist: refused);
         if (refused)
