@@ -226,8 +226,9 @@ internal sealed class RepairSweep(Func<DamagedImage, string, Random, SweepSample
             if (Shell.Run(Judge.RequireRepair(), arguments, XfsRepair.Timeout).ExitCode == 2) Shell.Run(Judge.RequireRepair(), ["-L", .. arguments], XfsRepair.Timeout);
             return XfsRepair.Check(image).ExitCode == 0;
         }
-        catch (TimeoutException)
+        catch (Exception e) when (e is TimeoutException or IOException)
         {
+            // It hung, or what it left has features that only we know, and is damaged.
             return false;
         }
     }
