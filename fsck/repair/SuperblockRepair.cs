@@ -120,7 +120,7 @@ internal sealed class SuperblockRepair(RepairView view)
         Crc32c.Stamp(sector, Superblock.CrcOffset);
         OverlayDevice overlay = new(view.Device);
         overlay.Write(0, sector);
-        FsckReport report = Checker.Check(overlay, new FsckOptions { MaxFindings = 0 }, cancellation: cancellation);
+        FsckReport report = Checker.Check(overlay, new FsckOptions { MaxFindings = 0, MemoryBytes = view.Budget.Bytes }, cancellation: cancellation);
         if (report.Exit == FsckExit.Cancelled) throw new OperationCanceledException(cancellation);
         return report.Scan == ScanExtent.None ? long.MaxValue
             : report.Counts.Where(c => c.Key.Severity != Severity.Info && !c.Key.Text.StartsWith("sb-", StringComparison.Ordinal)).Sum(c => c.Value);
