@@ -144,16 +144,31 @@ public static class Checker
 
         private void ObserveInodes(InodeScan inodes, ParentTable? parents)
         {
-            const int enough = 256;
-            int chunksOfUnit = workers > 0 ? 1 : 32;
+            const int chunksOfUnit = 32, inodesOfPart = 8, manyChunks = 256;
+            const ulong manyBlocks = 1 << 20;
             Scan scan = _scan!;
-            PackedList<(uint Ag, int First)> units = new();
+            PackedList<(uint Ag, int Chunk, int Part)> units = new();
             for (uint ag = 0; ag < scan.Geometry.AgCount; ag++)
-                for (int first = 0; first < scan.Inodes.Chunks(new AgNumber(ag)).Length; first += chunksOfUnit) units.Add((ag, first));
-            CrewFor(units.Count * chunksOfUnit >= enough).Run("inodes", units.Count,
+                for (int first = 0; first < scan.Inodes.Chunks(new AgNumber(ag)).Length; first += chunksOfUnit) units.Add((ag, first, -1));
+            bool isLarge = units.Count * chunksOfUnit >= manyChunks;
+            Superblock sb = scan.Geometry.Superblock;
+            // A few inodes may have many extents, and each be worth a worker.
+            if (!isLarge && (workers > 0 || sb.DataBlocks - sb.FreeDataBlocks >= manyBlocks))
+            {
+                isLarge = true;
+                units.Clear();
+                for (uint ag = 0; ag < scan.Geometry.AgCount; ag++)
+                    for (int chunk = 0; chunk < scan.Inodes.Chunks(new AgNumber(ag)).Length; chunk++)
+                        for (int part = 0; part < InodeChunkRecord.InodesPerChunk; part += inodesOfPart) units.Add((ag, chunk, part));
+            }
+            CrewFor(isLarge).Run("inodes", units.Count,
                 worker => new InodeScan(worker, new ForkScan(worker, new TreeWalker(worker)), parents),
-                (worker, unit) => worker.Observe(new AgNumber(units[unit].Ag), units[unit].First, chunksOfUnit),
-                inodes.Absorb);
+                (worker, unit) =>
+                {
+                    (uint ag, int chunk, int part) = units[unit];
+                    if (part < 0) worker.Observe(new AgNumber(ag), chunk, chunksOfUnit);
+                    else worker.ObservePart(new AgNumber(ag), chunk, part, inodesOfPart);
+                }, inodes.Absorb);
             inodes.Arrange();
         }
 

@@ -44,17 +44,30 @@ internal sealed class GroupCompare(Scan scan, TreeWalker walker, GroupHeaders he
         Agf agf = headers.Agf;
         Where at = new(ag.Value, (uint)(g.SectorSize / g.BlockSize));
 
-        bool free = WalkFreeSpace(ag, agf, at, out ulong freeBlocks, out long treeBlocks);
-        bool rmap = !g.HasRmapbt || WalkRmap(ag, agf, at, ref treeBlocks);
-        bool refcount = !g.HasReflink || WalkRefcount(ag, agf, at);
-        uint listed = ReadFreeList(ag, agf, at);
+        // All extents are known by now; they are sorted while the trees are read.
+        Task sorting = Task.Run(() => scan.Claims.TakeExtents(ag, Claims));
+        bool free, rmap, refcount;
+        ulong freeBlocks;
+        long treeBlocks;
+        uint listed;
+        try
+        {
+            free = WalkFreeSpace(ag, agf, at, out freeBlocks, out treeBlocks);
+            rmap = !g.HasRmapbt || WalkRmap(ag, agf, at, ref treeBlocks);
+            refcount = !g.HasReflink || WalkRefcount(ag, agf, at);
+            listed = ReadFreeList(ag, agf, at);
+        }
+        finally
+        {
+            sorting.GetAwaiter().GetResult();
+        }
         if (free && rmap && agf.BtreeBlocks != treeBlocks)
             scan.Report(FindingCodes.AgfBtreeBlocks, at with { Field = "btreeblks" }, agf.BtreeBlocks, treeBlocks);
         IsCounted &= free && rmap;
         FreeBlocks += freeBlocks + listed + (ulong)treeBlocks;
 
         ClaimFixed(ag);
-        scan.Claims.Take(ag, Claims);
+        scan.Claims.TakeBlocks(ag, Claims);
         _overlaps.Find(ag, Claims.Span, _unclaimed, _derived);
         // Whoever owns what nobody claims may be cut off.
         if (scan.IsShort && scan.IsPartial) return;

@@ -9,7 +9,7 @@ namespace ImageFs.Fsck;
 /// </remarks>
 internal static class ClaimSort
 {
-    private const int BucketLog = 11, WorthDealing = 1 << 12;
+    private const int BucketLog = 11, WorthDealing = 1 << 9;
 
     public static void Sort(Span<Claim> claims)
     {
@@ -58,6 +58,7 @@ internal static class ClaimSort
         {
             Span<Claim> bucket = claims[start..end];
             start = end;
+            if (bucket.Length < 2) continue;
             // A bucket that has nearly all of them, as a hostile image may arrange it, is left to the comparison sort.
             if (bucket.Length >= WorthDealing && bucket.Length < claims.Length / 2) Deal(bucket);
             else if (!IsSorted(bucket)) bucket.Sort(static (a, b) => Claim.Compare(a, b));

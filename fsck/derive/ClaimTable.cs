@@ -158,21 +158,46 @@ internal sealed class ClaimTable(Geometry geometry, MemoryBudget budget)
     /// <summary>All claims of a group, merged and sorted as in the rmapbt. They are forgotten here.</summary>
     public void Take(AgNumber ag, PackedList<Claim> into)
     {
-        PackedList<Claim> blocks = TakeBlocks(ag);
-        into.Clear();
-        TakeExtents(ag, into, blocks.Count);
-        ClaimSort.Sort(into.Span);
+        TakeExtents(ag, into);
+        TakeBlocks(ag, into);
+    }
 
-        // The few blocks go in between from the back, where there is room for them.
+    /// <summary>The claims of extents of a group, sorted; they are forgotten here.</summary>
+    public void TakeExtents(AgNumber ag, PackedList<Claim> into)
+    {
+        SegmentedList<Claim>? list = _extents[ag.Value];
+        (uint, long At, int Count)[] spilled;
+        lock (_lock)
+        {
+            _inMemory -= list?.Count ?? 0;
+            spilled = [.. _spilled.Where(s => s.Ag == ag.Value)];
+            _spilled.RemoveAll(s => s.Ag == ag.Value);
+        }
+        _extents[ag.Value] = null;
+        long count = (list?.Count ?? 0) + spilled.Sum(s => (long)s.Count);
+        budget.Require(count * BytesToCompare);
+        into.Clear();
+        // With room for the blocks that will go in between, mostly.
+        into.Reserve(checked((int)(count + count / 64 + 64)));
+        Read(spilled, into.AddRange);
+        list?.MoveTo(into);
+        ClaimSort.Sort(into.Span);
+    }
+
+    /// <summary>Puts what is no extent of a file between the extents of its group; it is forgotten here.</summary>
+    public void TakeBlocks(AgNumber ag, PackedList<Claim> into)
+    {
+        PackedList<Claim> blocks = RunsOfBlocks(ag);
+        budget.Require(((long)into.Count + blocks.Count) * BytesToCompare);
         int extent = into.Count - 1, block = blocks.Count - 1;
+        into.Reserve(blocks.Count);
         into.Append(blocks.Count);
         Span<Claim> all = into.Span;
         for (int at = all.Length - 1; block >= 0; at--)
             all[at] = extent >= 0 && Claim.Compare(all[extent], blocks[block]) > 0 ? all[extent--] : blocks[block--];
     }
 
-    /// <summary>What is no extent of a file: single blocks become runs.</summary>
-    private PackedList<Claim> TakeBlocks(AgNumber ag)
+    private PackedList<Claim> RunsOfBlocks(AgNumber ag)
     {
         PackedList<Claim> blocks = _blocks[ag.Value] ?? new PackedList<Claim>();
         _blocks[ag.Value] = null;
@@ -186,23 +211,5 @@ internal sealed class ClaimTable(Geometry geometry, MemoryBudget budget)
         blocks.Truncate(last + 1);
         ClaimSort.Sort(blocks.Span);
         return blocks;
-    }
-
-    private void TakeExtents(AgNumber ag, PackedList<Claim> into, int others)
-    {
-        SegmentedList<Claim>? list = _extents[ag.Value];
-        (uint, long At, int Count)[] spilled;
-        lock (_lock)
-        {
-            _inMemory -= list?.Count ?? 0;
-            spilled = [.. _spilled.Where(s => s.Ag == ag.Value)];
-            _spilled.RemoveAll(s => s.Ag == ag.Value);
-        }
-        _extents[ag.Value] = null;
-        long count = others + (list?.Count ?? 0) + spilled.Sum(s => (long)s.Count);
-        budget.Require(count * BytesToCompare);
-        into.Reserve(checked((int)count));
-        Read(spilled, into.AddRange);
-        list?.MoveTo(into);
     }
 }

@@ -52,7 +52,7 @@ internal enum InodeState : byte
 /// <remarks>
 /// Chunks of a group are added in rising order before any inode is looked at. Room for the states of a chunk's inodes is made
 /// only when one of them was really found, so that a hostile inobt cannot claim memory with chunks that do not exist. Several
-/// workers may do so side by side, each for chunks of its own.
+/// workers may do so side by side.
 /// </remarks>
 internal sealed class InodeTable(Geometry geometry, MemoryBudget budget)
 {
@@ -94,15 +94,16 @@ internal sealed class InodeTable(Geometry geometry, MemoryBudget budget)
     /// <summary>Makes room for the inodes of a chunk.</summary>
     public void MakeSlots(ref InodeChunk chunk)
     {
-        if (chunk.Slot >= 0) return;
-        budget.AddTables(BytesOfChunk);
-        budget.Require();
+        if (Volatile.Read(ref chunk.Slot) >= 0) return;
         lock (_lock)
         {
+            if (chunk.Slot >= 0) return;
+            budget.AddTables(BytesOfChunk);
+            budget.Require();
             int segment = _slots >> Segment.SizeLog;
             if (segment == _segments.Length) Array.Resize(ref _segments, Math.Max(4, 2 * segment));
             _segments[segment] ??= new Segment();
-            chunk.Slot = _slots;
+            Volatile.Write(ref chunk.Slot, _slots);
             _slots = checked(_slots + InodeChunkRecord.InodesPerChunk);
         }
     }

@@ -135,12 +135,21 @@ internal sealed class InodeScan
         _scan.Extents.Flush();
     }
 
+    /// <summary>Observes some inodes of a chunk.</summary>
+    /// <param name="first">Index in the chunk, a multiple of four.</param>
+    /// <param name="count">A multiple of four.</param>
+    public void ObservePart(AgNumber ag, int chunk, int first, int count)
+    {
+        ExamineChunk(ag, ref _scan.Inodes.Chunks(ag)[chunk], _batch.AsSpan(0, _chunkBytes), isRead: false, first, first + count);
+        _scan.Extents.Flush();
+    }
+
     private long Offset(AgNumber ag, uint inode) =>
         _g.ByteOffset(ag, _g.BlockOf(new AgInode(inode))) + (long)(inode & (uint)(_g.InodesPerBlock - 1)) * _g.InodeSize;
 
-    private void ExamineChunk(AgNumber ag, ref InodeChunk chunk, Span<byte> bytes, bool isRead)
+    private void ExamineChunk(AgNumber ag, ref InodeChunk chunk, Span<byte> bytes, bool isRead, int first = 0, int behind = InodeChunkRecord.InodesPerChunk)
     {
-        for (int i = 0; i < InodeChunkRecord.InodesPerChunk;)
+        for (int i = first; i < behind;)
         {
             if (chunk.IsHole(i))
             {
@@ -148,7 +157,7 @@ internal sealed class InodeScan
                 continue;
             }
             int end = i + 4;
-            while (end < InodeChunkRecord.InodesPerChunk && !chunk.IsHole(end)) end += 4;
+            while (end < behind && !chunk.IsHole(end)) end += 4;
             Span<byte> run = bytes[(i * _g.InodeSize)..(end * _g.InodeSize)];
             if (isRead || _scan.TryRead(Offset(ag, chunk.Start + (uint)i), run, "inodes", _scan.At(ag, _g.BlockOf(new AgInode(chunk.Start + (uint)i)))))
                 for (int n = i; n < end; n++) Examine(ag, ref chunk, n, run.Slice((n - i) * _g.InodeSize, _g.InodeSize));
@@ -167,6 +176,7 @@ internal sealed class InodeScan
 
         bool sound = Judge(inode, number, at, out bool usable);
         if (core.Magic == InodeCore.MagicNumber) _scan.Inodes.MakeSlots(ref chunk);
+        else _scan.MindOrder(); // is it the first of its chunk that was looked at?
         if (chunk.Slot < 0) return;
         int slot = chunk.Slot + index;
         bool isFree = chunk.IsFree(index);
