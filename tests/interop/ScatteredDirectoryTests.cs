@@ -29,7 +29,7 @@ public sealed class ScatteredDirectoryTests
             for (int i = 0; i < names; i += 7) Assert.AreEqual(0, KernelCalls.Unlink(mount[$"d/{Name(i)}"]));
             theirs = mount.List();
         }
-        AssertClean(image);
+        BothJudges.AssertClean(image);
         List<string> there = [.. Enumerable.Range(0, names).Where(i => i % 7 != 0).Select(Name)];
         using (FileSystem fs = FileSystem.Open(image.Path))
         {
@@ -48,7 +48,7 @@ public sealed class ScatteredDirectoryTests
             });
             Assert.Contains("in pieces", full.Message);
         }
-        AssertClean(image);
+        BothJudges.AssertClean(image);
 
         // With room, every kind of block is gathered as it is changed. The log of that is one the kernel can replay.
         Random random = new(seed);
@@ -72,18 +72,9 @@ public sealed class ScatteredDirectoryTests
             theirs = LibraryListing.Of(fs);
             fs.Volume.Abandon();
         }
-        using (TempImage replayed = TempImage.CopyOf(image.Path))
-        {
-            using (FileSystem fs = FileSystem.Open(replayed.Path, write: true)) Assert.IsTrue(fs.WasRecovered);
-            AssertClean(replayed);
-        }
-        using (KernelMount mount = KernelMount.ReadWrite(image.Path))
-        {
-            TreeListing.AssertEqual(theirs, mount.List(), LibraryListing.Fields & ~TreeFields.Extents);
-            mount.AssertNoComplaints();
-        }
+        BothJudges.AssertBothReplay(image, theirs);
         using (FileSystem fs = FileSystem.Open(image.Path, write: true)) fs.DeleteDirectory("/d", recursive: true);
-        AssertClean(image);
+        BothJudges.AssertClean(image);
     }
 
     // Long enough that even blocks of 64 KiB are several.
@@ -121,11 +112,5 @@ public sealed class ScatteredDirectoryTests
             return true;
         });
         return count;
-    }
-
-    private static void AssertClean(TempImage image)
-    {
-        OurFsck.AssertClean(image.Path);
-        XfsRepair.CheckClean(image.Path);
     }
 }

@@ -25,7 +25,7 @@ public sealed class SparseInodeTests
             Assert.IsGreaterThan(20, Sparse(fs), "chunks in parts");
             Assert.IsLessThan(40UL, fs.Statistics.FreeInodes, "an inode is left, but no file could be made");
         }
-        AssertClean(image);
+        BothJudges.AssertClean(image);
         Judge.RequireKernel();
         AskTheKernel(image, mount =>
         {
@@ -42,7 +42,7 @@ public sealed class SparseInodeTests
             Assert.AreEqual(0, Sparse(fs));
             Assert.AreEqual(64UL, fs.Statistics.Inodes);
         }
-        AssertClean(image);
+        BothJudges.AssertClean(image);
         AskTheKernel(image, mount => File.WriteAllText(mount["last"], "room again"));
     }
 
@@ -60,7 +60,7 @@ public sealed class SparseInodeTests
             Assert.IsLessThan(parts / 2, Sparse(fs), $"of {parts} chunks in parts");
             Assert.IsGreaterThan(inodes, fs.Statistics.Inodes);
         }
-        AssertClean(image);
+        BothJudges.AssertClean(image);
         Judge.RequireKernel();
         AskTheKernel(image, mount => Directory.Delete(mount["d"], recursive: true));
     }
@@ -79,17 +79,7 @@ public sealed class SparseInodeTests
             ours = LibraryListing.Of(fs);
             fs.Volume.Abandon();
         }
-        using (TempImage copy = TempImage.CopyOf(image.Path))
-        {
-            using (FileSystem fs = FileSystem.Open(copy.Path, write: true)) Assert.IsTrue(fs.WasRecovered);
-            AssertClean(copy);
-        }
-        using (KernelMount mount = KernelMount.ReadWrite(image.Path))
-        {
-            TreeListing.AssertEqual(ours, mount.List(), LibraryListing.Fields & ~TreeFields.Extents);
-            mount.AssertNoComplaints();
-        }
-        AssertClean(image);
+        BothJudges.AssertBothReplay(image, ours);
     }
 
     [TestMethod]
@@ -103,7 +93,7 @@ public sealed class SparseInodeTests
             Assert.IsLessThan(10 * 64UL, fs.Statistics.Inodes);
             Assert.AreEqual(0UL, fs.Statistics.Inodes % 64);
         }
-        AssertClean(image);
+        BothJudges.AssertClean(image);
     }
 
     /// <summary>A small file system whose free space has holes as long as a chunk less one block, and a directory d.</summary>
@@ -143,12 +133,6 @@ public sealed class SparseInodeTests
         return count;
     }
 
-    private static void AssertClean(TempImage image)
-    {
-        OurFsck.AssertClean(image.Path);
-        XfsRepair.CheckClean(image.Path);
-    }
-
     private static void AskTheKernel(TempImage image, Action<KernelMount> work)
     {
         TreeListing ours = LibraryListing.Of(image.Path), theirs;
@@ -159,7 +143,7 @@ public sealed class SparseInodeTests
             theirs = mount.List();
             mount.AssertNoComplaints();
         }
-        AssertClean(image);
+        BothJudges.AssertClean(image);
         TreeListing.AssertEqual(theirs, LibraryListing.Of(image.Path), LibraryListing.Fields & ~TreeFields.Extents);
     }
 }

@@ -137,15 +137,19 @@ internal sealed class ApiCalls
         },
     };
 
-    private static readonly Lazy<ApiCalls> s_instance = new(() => new ApiCalls());
-
-    private ApiCalls()
+    private static readonly Lazy<ApiCalls> s_instance = new(() =>
     {
         MemoryDevice device = new(64 << 20);
-        MkfsOptions options = MkfsOptions.Parse(["-i", "exchange=1", "-m", "rmapbt=1"]);
-        global::ImageFs.Mkfs.Mkfs.Format(device, options);
+        global::ImageFs.Mkfs.Mkfs.Format(device, MkfsOptions.Parse(["-i", "exchange=1", "-m", "rmapbt=1"]));
+        return new ApiCalls(PagedImage.Of(device));
+    });
+
+    /// <param name="empty">An empty file system with reflink, rmapbt and exchange.</param>
+    public ApiCalls(PagedImage empty)
+    {
+        SimulatedDevice device = new(empty);
         using (FileSystem fs = FileSystem.Open(device, write: true, leaveOpen: true)) Fill(fs);
-        Formatted = PagedImage.Of(device);
+        Formatted = device.Working;
     }
 
     public static ApiCalls Instance => s_instance.Value;
@@ -243,7 +247,7 @@ internal sealed class ApiCalls
             DeviceErrorTests.Recover(survival.Apply(device.Durable, device.Pending, log), Check);
     }
 
-    private static List<string> Check(BlockDevice device)
+    public static IReadOnlyList<string> Check(BlockDevice device)
     {
         FsckReport report = Checker.Check(device);
         List<string> findings = [.. report.Findings.Select(f => f.ToString())];
