@@ -197,7 +197,7 @@ internal struct IomapIterator(Volume volume, OpenInode file, FileBlock from, Fil
             // What is reserved for copy-on-write near by is used up, even where nobody shares any more.
             if (file.Cow.NextStart(segment.Offset, segment.End) != segment.End) return false;
             if (MustCopy(segment.Start, (uint)(segment.End - segment.Offset))) return !MustCopy(run.Start, (uint)run.Length);
-            file.Extents.MarkPrivate(run.Offset);
+            file.Extents.MarkPrivate(segment);
             return true;
         }
     }

@@ -99,15 +99,16 @@ internal sealed class ExtentCache
         }
     }
 
-    /// <summary>The extent at a file block has no other owner, says the refcountbt. Under <c>Volume.Gate</c>.</summary>
-    public void MarkPrivate(FileBlock at)
+    /// <summary>A part of an extent has no other owner, says the refcountbt: noted if it is all of the extent. Under <c>Volume.Gate</c>.</summary>
+    public void MarkPrivate(in Segment part)
     {
         Chunk[] chunks = _chunks;
-        int place = IndexAtOrBefore(chunks, at.Value);
+        int place = IndexAtOrBefore(chunks, part.Offset.Value);
         if (place < 0) return;
         Chunk chunk = chunks[place];
-        int index = IndexAtOrBefore(chunk.Extents, at);
-        if (index < 0 || chunk.Extents[index].End <= at) return;
+        int index = IndexAtOrBefore(chunk.Extents, part.Offset);
+        // Where copy-on-write waits to be mapped a segment is no longer than what was asked for.
+        if (index < 0 || chunk.Extents[index].Offset < part.Offset || chunk.Extents[index].End > part.End) return;
         if (chunk.Private is null) Volatile.Write(ref chunk.Private, new ulong[(chunk.Extents.Length + 63) / 64]);
         Interlocked.Or(ref chunk.Private![index >> 6], 1UL << (index & 63));
     }

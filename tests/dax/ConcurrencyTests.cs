@@ -86,6 +86,22 @@ public sealed class ConcurrencyTests
     }
 
     [TestMethod]
+    public void AnOverwriteBesideCopyOnWriteThatWaitsDoesNotTakeTheWholeExtentForPrivate()
+    {
+        using World w = new();
+        w.Fill("/a", 100, (byte)'a');
+        using XfsFile a = w.Fs.OpenFile("/a", write: true), b = w.Fs.CreateFile("/b");
+        b.CloneRange(a, 50 * B, 0, 10 * B);
+        b.CloneRange(a, 80 * B, 10 * B, 2 * B);
+        a.Write(80 * B, World.Repeat((byte)'n', B));
+        Assert.AreEqual(1, a.Checked().Cow.Written);
+        a.Write(10 * B, World.Repeat((byte)'n', B));
+        a.Write(55 * B, World.Repeat((byte)'n', B));
+        World.IsAll((byte)'a', w.Read("/b"));
+        World.IsAll((byte)'n', w.Read("/a", 55 * B, B));
+    }
+
+    [TestMethod]
     public void S54_TheSourceOfACloneIsReadButNotWrittenMeanwhile()
     {
         using World w = World.WithClone();

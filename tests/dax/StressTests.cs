@@ -31,7 +31,7 @@ public sealed class StressTests
             ConcurrencyTests.Together(Threads, TestSettings.Seed, (thread, random) =>
             {
                 using Worker worker = new(fs, model, thread, random, mapped);
-                worker.Run(500 * TestSettings.Sweep);
+                worker.Run(1500 * TestSettings.Sweep);
             });
             Compare(model, f => Read(fs, f));
         }
@@ -94,11 +94,12 @@ public sealed class StressTests
                 case < 47: Write(); break;
                 case < 51: WriteLong(); break;
                 case < 59: Clone(); break;
-                case < 66: Dedupe(); break;
-                case < 70: Zero(punch: true); break;
-                case < 73: Zero(punch: false); break;
-                case < 77: Unshare(); break;
-                case < 81: Exchange(); break;
+                case < 63: WriteAroundClone(); break;
+                case < 69: Dedupe(); break;
+                case < 73: Zero(punch: true); break;
+                case < 75: Zero(punch: false); break;
+                case < 78: Unshare(); break;
+                case < 82: Exchange(); break;
                 case < 85: WriteAtomically(); break;
                 case < 88: Truncate(); break;
                 case < 91: Insert(); break;
@@ -111,9 +112,15 @@ public sealed class StressTests
             }
         }
 
+        // The first file is written in place, cloned from and read more than others, and its layout changes less often: what is
+        // remembered of its extents lives longer.
+        private int AnyFile() => _random.Next(3) == 0 ? 0 : _random.Next(Files);
+
+        private int OtherFile() => _random.Next(8) == 0 ? 0 : _random.Next(1, Files);
+
         private void Look()
         {
-            int file = _random.Next(Files), from = _random.Next(Units), count = 1 + _random.Next(_random.Next(4) == 0 ? 300 : 24);
+            int file = AnyFile(), from = _random.Next(Units), count = 1 + _random.Next(_random.Next(4) == 0 ? 300 : 24);
             long began = _model.BeginLook(_thread);
             int read = _files[file].Read((long)from * U, _bytes.AsSpan(0, count * U));
             _model.EndLook(_thread, began, file, from, _bytes.AsSpan(0, read), count);
@@ -153,7 +160,7 @@ public sealed class StressTests
 
         private void Write()
         {
-            int file = _random.Next(Files), from, count = 1 + _random.Next(_random.Next(6) == 0 ? 160 : 12);
+            int file = AnyFile(), from, count = 1 + _random.Next(_random.Next(6) == 0 ? 160 : 12);
             if (file < Steady || _random.Next(4) > 0)
             {
                 from = _random.Next(Start - count);
@@ -172,7 +179,7 @@ public sealed class StressTests
         /// <summary>Into a hole that was made for it, so that the long way is gone.</summary>
         private void WriteLong()
         {
-            int file = _random.Next(Files), count = 140 + _random.Next(120), from = _random.Next(Start - count);
+            int file = OtherFile(), count = 140 + _random.Next(120), from = _random.Next(Start - count);
             using (_model.Take(file, from, from + count))
             {
                 if (from + count > _model.SizeOf(file)) return;
@@ -191,7 +198,7 @@ public sealed class StressTests
 
         private void WriteAtomically()
         {
-            int file = _random.Next(Files), count = PerBlock << _random.Next(4), from = _random.Next(Start / count) * count;
+            int file = OtherFile(), count = PerBlock << _random.Next(4), from = _random.Next(Start / count) * count;
             using (_model.Take(file, from, from + count))
             {
                 if (from + count > _model.SizeOf(file)) return;
@@ -223,8 +230,25 @@ public sealed class StressTests
             using (_model.Take(file, from, from + count, alone: true, (source, at, at + count, false)))
             {
                 if (!Inside(source, at + count) || !Inside(file, from + count)) return;
-                _model.Do($"clone from file {source}, unit {at}", inPlace: false, Enumerable.Range(0, count).Select(i => (file, from + i, _model.Now(source, at + i))),
-                    () => _files[file].CloneRange(_files[source], (long)at * U, (long)from * U, (long)count * U));
+                CloneHeld(source, at, file, from, count);
+            }
+        }
+
+        private void CloneHeld(int source, int at, int file, int from, int count) =>
+            _model.Do($"clone from file {source}, unit {at}", inPlace: false, Enumerable.Range(0, count).Select(i => (file, from + i, _model.Now(source, at + i))),
+                () => _files[file].CloneRange(_files[source], (long)at * U, (long)from * U, (long)count * U));
+
+        /// <summary>Whoever has just written in place must notice that the blocks have got another owner.</summary>
+        private void WriteAroundClone()
+        {
+            if (!TryChooseTwo(out int source, out int at, out int file, out int from, out int count)) return;
+            using (_model.Take(file, from, from + count, alone: true, (source, at, at + count, true)))
+            {
+                if (!Inside(source, at + count) || !Inside(file, from + count)) return;
+                for (int i = 0; i < 3; i++) Write("write before a clone", source, at, count, inPlace: true);
+                CloneHeld(source, at, file, from, count);
+                int part = _random.Next(count);
+                Write("write after a clone", source, at + part, count - part, inPlace: true);
             }
         }
 
@@ -260,7 +284,7 @@ public sealed class StressTests
 
         private void Zero(bool punch)
         {
-            int file = _random.Next(Files), count = 1 + _random.Next(40), from = _random.Next(Start - count);
+            int file = OtherFile(), count = 1 + _random.Next(40), from = _random.Next(Start - count);
             using (_model.Take(file, from, from + count))
             {
                 if (!Inside(file, from + count)) return;
@@ -274,7 +298,7 @@ public sealed class StressTests
 
         private void Unshare()
         {
-            int file = _random.Next(Files), count = 1 + _random.Next(100), from = _random.Next(Start - count);
+            int file = OtherFile(), count = 1 + _random.Next(100), from = _random.Next(Start - count);
             _files[file].UnshareRange((long)from * U, (long)count * U, keepSize: true, onlyShared: _random.Next(2) == 0);
         }
 
@@ -325,8 +349,8 @@ public sealed class StressTests
         /// <summary>Two ranges of whole blocks that do not overlap.</summary>
         private bool TryChooseTwo(out int source, out int at, out int file, out int from, out int count)
         {
-            source = _random.Next(Files);
-            file = _random.Next(Files);
+            source = AnyFile();
+            file = OtherFile();
             count = (1 + _random.Next(12)) * PerBlock;
             at = _random.Next((Start - count) / PerBlock) * PerBlock;
             from = _random.Next((Start - count) / PerBlock) * PerBlock;

@@ -27,6 +27,24 @@ public sealed class WriteLeaseTests
     }
 
     [TestMethod]
+    public void ALeaseOverALongHoleGetsZerosToStoreInto()
+    {
+        if (!OperatingSystem.IsLinux()) Assert.Inconclusive("views are for Linux only");
+        using World w = World.OnFile();
+        w.Fill("/a", 1, (byte)'a');
+        using XfsFile a = w.Fs.OpenFile("/a", write: true);
+        a.SetLength(1 << 20);
+        using (DaxView view = a.OpenView())
+        using (WriteLease lease = view.AcquireWritable(0, 1 << 20))
+        {
+            World.IsAll((byte)'a', lease.Span[..World.B]);
+            World.IsAll(0, lease.Span[World.B..]);
+            lease.Span[1 << 19] = 5;
+        }
+        Assert.AreEqual(5, w.Read("/a")[1 << 19]);
+    }
+
+    [TestMethod]
     public void S28_AStoreIntoACloneMovesOneBlockAndTheOriginalKeepsItsBytes()
     {
         using World w = OnFile().Cloned();
