@@ -161,14 +161,26 @@ internal sealed class SuperblockRepair(RepairView view)
 
         byte[]? Sound(long offset, int crc)
         {
-            byte[] bytes = view.Read(offset, g.SectorSize);
-            return Crc32c.IsValid(bytes, crc) ? bytes : null;
+            return TryRead(offset, g.SectorSize) is byte[] bytes && Crc32c.IsValid(bytes, crc) ? bytes : null;
+        }
+
+        // Who cannot be read has no vote.
+        byte[]? TryRead(long offset, int length)
+        {
+            try
+            {
+                return view.Read(offset, length);
+            }
+            catch (IOException)
+            {
+                return null;
+            }
         }
 
         void VoteOfRoot(AgNumber ag, uint block)
         {
             if (!g.IsValid(ag, new AgBlock(block)) || g.ByteOffset(ag, new AgBlock(block)) > view.Device.Length - g.BlockSize) return;
-            byte[] bytes = view.Read(g.ByteOffset(ag, new AgBlock(block)), g.BlockSize);
+            if (TryRead(g.ByteOffset(ag, new AgBlock(block)), g.BlockSize) is not byte[] bytes) return;
             ref readonly ShortBtreeHeader header = ref ShortBtreeHeader.At((ReadOnlySpan<byte>)bytes);
             if (header.Owner == ag.Value && header.BlockNumber == (ulong)g.ByteOffset(ag, new AgBlock(block)) / 512 && Crc32c.IsValid(bytes, ShortBtreeHeader.CrcOffset)) Vote(header.Uuid);
         }
