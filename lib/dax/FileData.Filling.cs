@@ -39,6 +39,8 @@ internal sealed partial class FileData
                 looked = stop;
                 return 0;
             }
+            // What was known to be private may have got a reservation since, which is used up first.
+            if (runs.Count == 0) return 0;
             long end = Math.Min(offset + data.Length, Bytes(runs[^1].End));
             data = data[..(int)(end - offset)];
             // Who has the gate in hand, as a write fault has, keeps everybody out anyway, and must not wait for readers.
