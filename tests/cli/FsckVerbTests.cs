@@ -45,7 +45,7 @@ public sealed class FsckVerbTests
             foreach (string argument in (ReadOnlySpan<string>)[Cli, "fsck", mode, image.Path]) start.ArgumentList.Add(argument);
             using Process fsck = Process.Start(start)!;
             while (!fsck.HasExited && !HasOpen(fsck, image.Path)) Thread.Sleep(1);
-            Shell.Run("kill", ["-INT", $"{fsck.Id}"]);
+            Posix.Interrupt(fsck.Id);
             string said = fsck.StandardOutput.ReadToEnd();
             fsck.WaitForExit();
             Assert.AreEqual(32, fsck.ExitCode, said);
